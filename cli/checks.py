@@ -67,8 +67,8 @@ def source(model: str) -> None:
         There are no such files.
     """
     from evergreen.addresses import expanded
-    from evergreen.ingestion.sources.file_access import local
     from evergreen.ingestion.sources.files import Files
+    from evergreen.ingestion.sources.places import local
 
     found = definition(model).source
     if isinstance(found, Files) and "://" not in expanded(found.path):
@@ -210,13 +210,14 @@ def score(model: str, source: str, output: str, query: str, number: str) -> None
         version(model, number)
         return
     from evergreen.definition import loader
-    from evergreen.ingestion.sources.file_access import matching
     from evergreen.ingestion.sources.files import Files
+    from evergreen.ingestion.sources.places import at
     from evergreen.scaffold.reading import sample
 
     files = sample.source_of(source, query or None)
     version(model, number)
-    if isinstance(files, Files) and sum(path.stat().st_size for path in matching(files.path)) < _LARGEST:
+    place = at(Path(files.path)) if isinstance(files, Files) else None
+    if place and isinstance(files, Files) and sum(Path(file).stat().st_size for file in place.files) < _LARGEST:
         definition = loader.load(model)
         for piece in files.pieces(definition, 1):
             batch_scoring.prepared(definition, piece)

@@ -22,8 +22,8 @@ from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.reading import columns, event_time, missing_codes, names, time_parts, unlike_files
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
-from evergreen.scaffold.wide import REASON as WIDE
-from evergreen.scaffold.wide import columns as wide_columns
+from evergreen.scaffold.rounded_integers import REASON as WIDE
+from evergreen.scaffold.rounded_integers import columns as wide_columns
 from evergreen.training.suitability import LARGEST_TARGET
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")

@@ -89,7 +89,14 @@ REVIEWED = {
     "ingestion/sources/files.py: __enter__": ["self.rows"],  # the same
     "ingestion/sources/files.py: earliest": ["self.rows"],  # the same
     "ingestion/sources/files.py: pieces": ["self.rows"],  # the same
-    "ingestion/sources/json_lines.py: json_rows": ["files"],  # literals, which its callers make
+    "ingestion/sources/case_names.py: _columns": ["place.sql"],  # literals
+    "ingestion/sources/file_access.py: time_kinds": ["place.sql"],  # the same
+    "ingestion/sources/files.py: _read_names": ["self._place.sql"],  # the same
+    "ingestion/sources/json_lines.py: _by_key": ["files"],  # literals, which its callers make
+    "ingestion/sources/json_lines.py: _guessed": ["files"],  # the same
+    "ingestion/sources/json_lines.py: _value": ["type"],  # a type of DuckDB's
+    "ingestion/sources/json_lines.py: json_rows": ["rows"],  # literals, which its callers make
+    "ingestion/sources/json_lines.py: keys_of": ["files"],  # the same
     "lake/connection.py: register": ["selected", "', '.join(places)"],  # numbered places, and quoted names
     "lake/landing.py: _compared": ["side", "differs"],  # a column or NULL
     "lake/maintenance.py: count_matching": ["table", "where"],  # a table of the lake, and of `any_of`, which quotes
@@ -107,6 +114,7 @@ REVIEWED = {
     "scaffold/reading/sample.py: different": ["self.relation"],  # the same
     "scaffold/reading/sample.py: distinct": ["self.relation"],  # the same
     "scaffold/reading/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
+    "scaffold/reading/unlike_files.py: _of_parquet": ["place.sql"],  # literals
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query
     "training/snapshot.py: figures": ["self._known", "unit // tick", "block // tick"],  # of columns; whole numbers
     "training/snapshot.py: newest": ["self._known"],  # made of columns

@@ -1,11 +1,11 @@
 """Columns whose names differ only in case, which DuckDB tells apart by a number."""
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from evergreen.errors import SourceShapeError
-from evergreen.sql import literal
+from evergreen.ingestion.sources.places import Place
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,20 +24,20 @@ def numbered(names: Collection[str]) -> dict[str, str]:
     return {name: base for name, base in bases.items() if base.casefold() in known and base not in names}
 
 
-def of_parquet(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
+def of_parquet(place: Place, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
     """Those of `names` that DuckDB gave a number, and what they are called in Parquet files."""
     found = numbered(names)
-    own = _columns(path, connection).values() if found else ()
-    return _confirmed(found, itertools.chain.from_iterable(own))
+    own = _columns(place, connection).values() if found else ()
+    there = {*itertools.chain.from_iterable(own)}
+    return {name: base for name, base in found.items() if base in there and name not in there}
 
 
-def require_one_order(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> None:
+def require_one_order(place: Place, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> None:
     """Require that Parquet files have columns that differ only in case in one order, by which DuckDB numbers them.
 
     Parameters
     ----------
-    path : str
-        The pattern of the files.
+    place : Place
     names : collection of str
         The columns as DuckDB calls them.
     connection : DuckDBPyConnection
@@ -48,7 +48,7 @@ def require_one_order(path: str, names: Collection[str], connection: "duckdb.Duc
         They have them in different orders, so that their values would be exchanged.
     """
     alike = {base.casefold() for base in numbered(names).values()}
-    columns = _columns(path, connection) if alike else {}
+    columns = _columns(place, connection) if alike else {}
     for group in alike:
         orders = {file: [name for name in own if name.casefold() == group] for file, own in columns.items()}
         first = max(orders, key=lambda file: len(orders[file]))
@@ -60,9 +60,9 @@ def require_one_order(path: str, names: Collection[str], connection: "duckdb.Duc
                 )
 
 
-def _columns(path: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, list[str]]:
+def _columns(place: Place, connection: "duckdb.DuckDBPyConnection") -> dict[str, list[str]]:
     """The columns of each Parquet file, without what is nested in them."""
-    sql = f"SELECT file_name, name, coalesce(num_children, 0) FROM parquet_schema({literal(path)})"
+    sql = f"SELECT file_name, name, coalesce(num_children, 0) FROM parquet_schema({place.sql})"
     columns: dict[str, list[str]] = {}
     inside: dict[str, int] = {}  # nodes that follow in a file and belong to the column before
     for file, name, children in connection.sql(sql).fetchall():
@@ -74,15 +74,3 @@ def _columns(path: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, li
             columns[file].append(name)
             inside[file] = children
     return columns
-
-
-def of_json(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
-    """Those of `names` that DuckDB gave a number, and what they are called in files of JSON."""
-    found = numbered(names)
-    sql = f"SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects({literal(path)})"
-    return _confirmed(found, (name for (name,) in connection.sql(sql).fetchall())) if found else {}
-
-
-def _confirmed(found: dict[str, str], own: Iterable[str]) -> dict[str, str]:
-    there = set(own)
-    return {name: base for name, base in found.items() if base in there and name not in there}

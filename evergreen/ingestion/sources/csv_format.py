@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evergreen.errors import SourceError
+from evergreen.ingestion.sources.places import listed
 from evergreen.sql import literal, quoted
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Csv(BaseModel):
     def _alike(self, files: Sequence[str], names: Sequence[str], type_of: Callable[[str], str]) -> str:
         types = {name: type_of(name) for name in names}
         options = [
-            f"[{', '.join(map(literal, files))}]",
+            listed(files),
             "auto_detect = false",
             f"columns = {{{', '.join(f'{literal(name)}: {literal(type)}' for name, type in types.items())}}}",
             "header = true",

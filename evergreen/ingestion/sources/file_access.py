@@ -1,11 +1,10 @@
-"""Where files lie, which format they have, and how DuckDB reads them."""
+"""How DuckDB reads files, by their format."""
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -19,28 +18,16 @@ from evergreen.ingestion.sources.csv_format import (
     readable,
     rewritten,
     strange_bytes,
-    unpacked_name,
 )
 from evergreen.ingestion.sources.json_lines import json_rows
-from evergreen.settings import Settings
+from evergreen.ingestion.sources.places import PACKINGS, Place, listed, local, of_folder
 from evergreen.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# Formats by the endings of names, which may be followed by that of a compression.
-FORMATS = {
-    "parquet": (".parquet", ".pq"),
-    "csv": (".csv", ".tsv", ".txt"),
-    "json": (".jsonl", ".ndjson", ".json"),
-    "arrow": (".feather", ".arrow"),
-    "excel": (".xlsx",),
-}
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
-_FIRST, _HEAD = 10, 4_000_000  # files at a URI, and bytes of each, that the form of CSV is found from
-_TOLD = 3  # files that are passed over, by name
-PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def reading(timezone: str) -> "duckdb.DuckDBPyConnection":
@@ -60,17 +47,22 @@ def reading(timezone: str) -> "duckdb.DuckDBPyConnection":
     return connection
 
 
-def format_of(path: str) -> str:
-    """The format that a name tells: ``"csv"``, ``"json"``, ``"arrow"``, ``"excel"``, else ``"parquet"``."""
-    path = expanded(path)
-    name = path.partition("?")[0] if path.startswith(("http://", "https://")) else path
-    last = name.rsplit("/", 1)[-1].lower()
-    found = [format for format, endings in FORMATS.items() if any(ending in last for ending in endings)]
-    return found[0] if found else "parquet"
-
-
-def relation(path: str, connection: "duckdb.DuckDBPyConnection", folder: Path) -> str:
+def relation(
+    place: Place,
+    connection: "duckdb.DuckDBPyConnection",
+    folder: Path,
+    declared: Collection[str] = (),
+    exact: Collection[str] = (),
+) -> str:
     """Files that are no CSV, as a relation for DuckDB; those in archives are unpacked into a folder.
+
+    Parameters
+    ----------
+    place : Place
+    connection : DuckDBPyConnection
+    folder : Path
+    declared, exact : collection of str
+        As in `json_rows`.
 
     Raises
     ------
@@ -79,29 +71,28 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection", folder: Path) -
     SourceError
         Files of Arrow or spreadsheets are not local.
     """
-    format = format_of(path)
+    path, format = place.pattern, place.format
     if format == "parquet":
         if path.lower().endswith(PACKINGS):
             raise SourceError(f"{path} is an archive, from which Parquet is not read. Unpack it.")
-        return f"read_parquet({literal(path)}, union_by_name = true)"
+        return f"read_parquet({place.sql}, union_by_name = true)"
     if format == "json":
-        return json_rows(_unpacked(path, folder), connection)
-    if "://" in path:
+        return json_rows(unpacked(place, folder), connection, declared, exact)
+    if place.is_remote:
         raise SourceError(f"{path}: files of this format are read from this machine only. Give Parquet or CSV.")
     read = _arrow if format == "arrow" else _excel
-    connection.register("files", read(matching(path)))
+    connection.register("files", read(list(map(Path, place.files))))
     return "files"
 
 
-def _unpacked(path: str, folder: Path) -> str:
-    """A path as SQL writes it, or the list of its files with copies of those that DuckDB does not unpack."""
-    if "://" in path or not any(map(is_packed, matching(path))):
-        return literal(path)
-    files = [
+def unpacked(place: Place, folder: Path) -> str:
+    """Files as SQL names them, with copies of those that DuckDB does not unpack."""
+    if place.is_remote or not any(map(is_packed, place.files)):
+        return place.sql
+    return listed(
         rewritten(file, None, folder / str(number)) if is_packed(file) else file
-        for number, file in enumerate(matching(path))
-    ]
-    return f"[{', '.join(literal(str(file)) for file in files)}]"
+        for number, file in enumerate(place.files)
+    )
 
 
 def _arrow(paths: list[Path]) -> object:
@@ -175,42 +166,27 @@ def _is_header(column: "pd.Series") -> bool:
     return isinstance(column.iloc[0], str) and not below.empty and not any(isinstance(value, str) for value in below)
 
 
-def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """The files behind a path, as DuckDB reads them."""
+def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> Place:
+    """The files behind a path, listed once."""
     path = expanded(path)
     return _remote(path, connection) if "://" in path else local(path)
 
 
-def local(path: str) -> str:
-    """The files of this machine behind a path.
-
-    Raises
-    ------
-    SourceError
-        There are none, or the path is a variable that is not set.
-    """
-    path = expanded(path)
-    if path.startswith("$"):
-        raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
-    full = Settings.read().models.parent / Path(path).expanduser()
-    pattern = of_folder(str(full), matching) if full.is_dir() else str(full)
-    if not matching(pattern):
-        raise SourceError(f"No file matches {pattern}. Check `path` of the source in the model file.")
-    return pattern
-
-
-def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
+def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> Place:
     """The files that fsspec finds at a URI."""
     from fsspec.core import url_to_fs
 
-    with _reachable(uri):
+    with reachable(uri):
         files, place = url_to_fs(uri)
         connection.register_filesystem(files)
-        return of_folder(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+        if not files.isdir(place):
+            return Place(uri)
+        ending, chosen = of_folder(sorted(files.find(place)))
+        return Place(f"{uri.rstrip('/')}/**/*{ending}", [str(files.unstrip_protocol(path)) for path in chosen])
 
 
 @contextmanager
-def _reachable(uri: str) -> Iterator[None]:
+def reachable(uri: str) -> Iterator[None]:
     """Each store raises its own errors, so all are translated."""
     try:
         yield
@@ -228,16 +204,16 @@ def _reachable(uri: str) -> Iterator[None]:
         ) from shown_cause(error)
 
 
-def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
-    """The files of a pattern as DuckDB can read them, and the columns of each.
+def csv_files(place: Place, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The files at a place as DuckDB can read them, and the columns of each.
 
     Raises
     ------
     SourceError
         A file cannot be read as text, or its header names a column twice.
     """
-    with _reachable(pattern) if "://" in pattern else nullcontext():
-        paths = [*(matching_uris(pattern) if "://" in pattern else matching(pattern))]
+    with reachable(place.pattern) if place.is_remote else nullcontext():
+        paths = place.files or matching_uris(place.pattern)
         files, headers = readable(paths, csv.encoding, folder), []
         for path, file in zip(paths, files, strict=True):
             headers.append(_header(path, file if file == path else Path(file), csv))
@@ -263,74 +239,18 @@ def matching_uris(uri: str) -> list[str]:
     return [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
 
 
-@contextmanager
-def heads(uri: str) -> Iterator[list[Path]]:
-    """Copies of the first lines of the text files at a URI, of the first files if there are many."""
-    with _reachable(uri), TemporaryDirectory(prefix="evergreen-csv-") as folder:
-        names = matching_uris(uri)[:_FIRST]
-        yield [_head(name, Path(folder, str(number))) for number, name in enumerate(names)]
-
-
-def _head(uri: str, folder: Path) -> Path:
-    """The first lines of a text file, in a folder."""
-    folder.mkdir()
-    copy = folder / unpacked_name(uri)
-    with opened(uri) as file:
-        head = file.read(_HEAD)
-    copy.write_bytes(head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1])
-    return copy
-
-
-def matching(pattern: str) -> list[Path]:
-    """The local files of a pattern, in order."""
-    root = Path(pattern).anchor
-    return sorted(Path(root).glob(pattern.removeprefix(root)))
-
-
-def of_folder(folder: str, matches: Callable[[str], object]) -> str:
-    """The pattern of the files in a folder: Parquet, or CSV where there is none, or another format."""
-    patterns = [f"{folder}/**/*{ending}*" for endings in FORMATS.values() for ending in endings]
-    patterns[0] = patterns[0].removesuffix("*")
-    return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
-
-
-def passed_over(path: str) -> str:
-    """The tables in a local folder that are not read since they are of another kind; empty if there are none."""
-    folder = Settings.read().models.parent / Path(expanded(path)).expanduser()
-    if "://" in expanded(path) or not folder.is_dir():
-        return ""
-    pattern = of_folder(str(folder), matching)
-    read = {*matching(pattern)}
-    tables = filter(_is_table, sorted(folder.rglob("*")))
-    names = [file.relative_to(folder) for file in tables if file not in read]
-    others = [str(name) for name in names if not any(part.startswith((".", "_")) for part in name.parts)]  # of Spark
-    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
-    kind = pattern.rsplit("/", 1)[-1]
-    shown = ", ".join(others[:_TOLD]) + more
-    return f"not read in {path}: {shown}; of a folder one kind of files is read, here {kind}" if others else ""
-
-
-def _is_table(file: Path) -> bool:
-    """Whether a name is that of a table; a text beside tables is about them."""
-    endings = tuple(ending for endings in FORMATS.values() for ending in endings if ending != ".txt")
-    name = file.name.lower()
-    packing = next((ending for ending in PACKINGS if name.endswith(ending)), "")
-    is_named = name.removesuffix(packing).endswith(endings) or packing == ".zip"
-    return is_named and file.is_file()
-
-
-def time_kinds(pattern: str, column: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, bool]:
+def time_kinds(place: Place, column: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, bool]:
     """Whether the times of a column have a zone, by file; of Parquet, and of local CSV whose form is guessed."""
-    if format_of(pattern) == "parquet":
-        sql = f"SELECT file_name, contains(logical_type, 'isAdjustedToUTC=1') FROM parquet_schema({literal(pattern)})"
+    if place.format == "parquet":
+        sql = f"SELECT file_name, contains(logical_type, 'isAdjustedToUTC=1') FROM parquet_schema({place.sql})"
         sql += f" WHERE name = {literal(column)} AND logical_type LIKE 'Timestamp%'"
         return dict(connection.sql(sql).fetchall())
-    if "://" in pattern or format_of(pattern) != "csv" or len(paths := matching(pattern)) < 2:
+    if place.is_remote or place.format != "csv" or len(place.files) < 2:
         return {}
     sql = "SELECT column_type FROM (DESCRIBE SELECT * FROM read_csv({file})) WHERE column_name = {column}"
     found = {
-        str(path): connection.sql(sql.format(file=literal(str(path)), column=literal(column))).fetchall()
-        for path in paths
+        str(path): connection.sql(sql.format(file=listed([path]), column=literal(column))).fetchall()
+        for path in place.files
     }
     return {path: kinds[0][0] == "TIMESTAMP WITH TIME ZONE" for path, kinds in found.items() if kinds}
 

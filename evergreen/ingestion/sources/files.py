@@ -1,5 +1,6 @@
 """The source `Files`: Parquet and CSV files, read by DuckDB."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -18,8 +19,6 @@ from evergreen.ingestion.sources.case_names import require_one_order
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
     csv_files,
-    format_of,
-    passed_over,
     reading,
     reason_of,
     relation,
@@ -27,6 +26,7 @@ from evergreen.ingestion.sources.file_access import (
     time_kinds,
 )
 from evergreen.ingestion.sources.growth import unless_growing
+from evergreen.ingestion.sources.places import format_of, passed_over
 from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
 from evergreen.lake.arrow import as_frame
 from evergreen.sql import RESERVED, literal, quoted
@@ -138,7 +138,7 @@ class _Scan:
         self._copies = TemporaryDirectory(prefix="evergreen-csv-")
         self._local_text: list[Path] = []
         self._connection = reading(self._model.timezone)
-        self._path = resolved(self._source.path, self._connection)
+        self._place = resolved(self._source.path, self._connection)
         with self._explained():
             self.rows = self._relation()
         self.parsed = self._model.time in self._model.parsing
@@ -146,7 +146,7 @@ class _Scan:
             return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
         if self.format == "parquet":
-            require_one_order(self._path, kinds.index, self._connection)
+            require_one_order(self._place, kinds.index, self._connection)
         if self._timed and not self.parsed:
             self._set_time(kinds)
         return self
@@ -174,7 +174,7 @@ class _Scan:
 
     def _refuse_mixed(self) -> None:
         """Refuse files with times that have a zone beside files without: DuckDB makes both alike."""
-        kinds = time_kinds(self._path, self._model.time, self._connection)
+        kinds = time_kinds(self._place, self._model.time, self._connection)
         naive_files = [Path(name).name for name, zoned in kinds.items() if not zoned]
         if naive_files and len(naive_files) < len(kinds):
             other = next(Path(name).name for name, zoned in kinds.items() if zoned)
@@ -186,7 +186,7 @@ class _Scan:
     @property
     def format(self) -> str:
         """The format of the files."""
-        return "csv" if self._source.csv is not None else format_of(self._path)
+        return "csv" if self._source.csv is not None else self._place.format
 
     def of_period(self, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         """The rows whose time lies in ``[since, until)``, and those that have no time."""
@@ -214,7 +214,7 @@ class _Scan:
     @property
     def rows_of_files(self) -> str:
         """The rows of Parquet files, each with the name of its file, whatever the columns of the files are called."""
-        return f"read_parquet({literal(self._path)}, union_by_name = true, filename = {literal(_FILE)})"
+        return f"read_parquet({self._place.sql}, union_by_name = true, filename = {literal(_FILE)})"
 
     def bound(self, moment: pd.Timestamp) -> datetime:
         """A bound that is compared without casting the column, so that Parquet can skip blocks."""
@@ -257,21 +257,20 @@ class _Scan:
         return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:
-        path = self._path
         if self._source.csv is not None:
-            return self._declared(path, self._source.csv, as_text=as_text)
+            return self._declared(self._source.csv, as_text=as_text)
         if self.format != "csv":
-            return relation(path, self._connection, Path(self._copies.name))
-        names = self._read_names(path)
+            return relation(self._place, self._connection, Path(self._copies.name), self._read_columns, self._model.key)
+        names = self._read_names()
         text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
         typed = f", types = {{{types}}}" if types else ""
-        return f"read_csv({literal(path)}, union_by_name = true, sample_size = -1{typed})"
+        return f"read_csv({self._place.sql}, union_by_name = true, sample_size = -1{typed})"
 
-    def _declared(self, pattern: str, csv: Csv, *, as_text: bool) -> str:
+    def _declared(self, csv: Csv, *, as_text: bool) -> str:
         """CSV files whose form is declared: the kinds of the columns say their types."""
-        files, headers = csv_files(pattern, csv, Path(self._copies.name))
-        self._local_text = [] if "://" in pattern else list(map(Path, files))
+        files, headers = csv_files(self._place, csv, Path(self._copies.name))
+        self._local_text = [] if self._place.is_remote else list(map(Path, files))
         return csv.rows(files, headers, (lambda _: "VARCHAR") if as_text else self._type_of)
 
     def _type_of(self, column: str) -> str:
@@ -280,6 +279,12 @@ class _Scan:
         plain = kind is not None and column not in self._model.parsing and column not in self._model.key
         return {"double": "DOUBLE", "long": "BIGINT"}.get(kind_of(str(kind)).delta, "VARCHAR") if plain else "VARCHAR"
 
-    def _read_names(self, path: str) -> list[str]:
-        sql = f"DESCRIBE SELECT * FROM read_csv({literal(path)}, union_by_name = true)"
+    @property
+    def _read_columns(self) -> set[str]:
+        """The columns that the model file names."""
+        inputs = (parser.inputs(name) for name, parser in self._model.parsing.items())
+        return {*self._model.columns, *itertools.chain.from_iterable(inputs)}
+
+    def _read_names(self) -> list[str]:
+        sql = f"DESCRIBE SELECT * FROM read_csv({self._place.sql}, union_by_name = true)"
         return list(self.frame(sql)["column_name"])

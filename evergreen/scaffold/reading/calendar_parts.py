@@ -1,5 +1,6 @@
 """A time that is written in columns of its own for year, month, day and hour, for year and day of it, or week."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -18,11 +19,12 @@ _ROLES = {
     "minute": ("minute", "min", "mi", "mn"),
     "week": ("week", "week_number", "weeknumber", "week_of_year", "weekofyear", "iso_week", "isoweek", "weeknum", "wk"),
 }
-_ORDERS = {
-    "month": ["year", "month", "day", "hour", "minute"],
-    "day_of_year": ["year", "day_of_year", "hour", "minute"],
-    "week": ["year", "week"],
-}
+_ORDERS = (
+    ("year", "month", "day", "hour", "minute"),
+    ("year", "day_of_year", "hour", "minute"),
+    ("year", "week"),
+)
+_FINENESS = ("minute", "hour", "day", "day_of_year", "week", "month", "year")
 _MONTHS = ("%m", "%B", "%b")
 _SIGNS = {"year": "%Y", "day": "%d", "day_of_year": "%j", "hour": "%H", "minute": "%M"}
 
@@ -37,13 +39,12 @@ def find(readings: dict[str, Reading], target: str | None) -> Iterator[tuple[Tim
         The column that is no part.
     """
     for columns in _groups([name for name in readings if name != target]).values():
-        roles = _finest(columns)
-        if len(roles) < 2 or roles[0] not in columns:
-            continue
-        found = _read([readings[columns[role]] for role in roles], roles)
-        if found is not None:
-            format, values = found
-            yield TimeFormat(format=format, columns=[columns[role] for role in roles]), values
+        for roles in _by_fineness(columns):
+            found = _read([readings[columns[role]] for role in roles], roles)
+            if found is not None:
+                format, values = found
+                yield TimeFormat(format=format, columns=[columns[role] for role in roles]), values
+                break
 
 
 def spelt(name: str) -> str:
@@ -75,10 +76,18 @@ def _groups(names: list[str]) -> dict[str, dict[str, str]]:
     return groups
 
 
-def _finest(columns: dict[str, str]) -> list[str]:
-    """The roles from the year down, without a gap: by month, by day of the year or by week."""
-    roles = next((order for role, order in _ORDERS.items() if role in columns), ["year"])
-    return next((roles[:place] for place, role in enumerate(roles) if role not in columns), roles)
+def _by_fineness(columns: dict[str, str]) -> list[list[str]]:
+    """The roles from the year down, without a gap, by month, day of the year and week: the shortest time first.
+
+    Examples
+    --------
+    >>> _by_fineness(dict.fromkeys(["year", "month", "day_of_year", "hour"], "a column"))
+    [['year', 'day_of_year', 'hour'], ['year', 'month']]
+    >>> _by_fineness(dict.fromkeys(["year", "month", "day", "day_of_year"], "a column"))
+    [['year', 'month', 'day'], ['year', 'day_of_year']]
+    """
+    whole = [list(itertools.takewhile(columns.__contains__, order)) for order in _ORDERS]
+    return sorted((roles for roles in whole if len(roles) > 1), key=lambda roles: _FINENESS.index(roles[-1]))
 
 
 def _read(readings: list[Reading], roles: list[str]) -> tuple[str, pd.Series] | None:

@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 
 from evergreen.errors import SourceError
 from evergreen.ingestion.sources.csv_format import Csv, lines_of, opened
-from evergreen.ingestion.sources.encodings import guess_encoding
+from evergreen.scaffold.reading.encodings import COMMENT, guess_encoding
 from evergreen.sql import literal
 
 _LINES = 200  # that the form is read from
 _QUOTE, _QUOTES = '"', "\"'"
 _QUOTINGS = [(quote, escape) for quote in _QUOTES for escape in ("", "\\")]
 _DELIMITERS = ",;\t|"
-_COMMENT = "#"  # which DuckDB passes over at the top without naming it
+_COMMENT = COMMENT.decode()
 
 
 def csv_of(paths: list[Path]) -> Csv:
@@ -30,7 +30,8 @@ def csv_of(paths: list[Path]) -> Csv:
     SourceError
         They differ in encoding, or are no text.
     """
-    encodings = guess_encoding(paths)
+    marked: dict[Path, list[bytes]] = {}
+    encodings = guess_encoding(paths, marked)
     if len(set(encodings.values())) > 1:
         shown = ", ".join(f"{path.name}: {encoding}" for path, encoding in itertools.islice(encodings.items(), 5))
         raise SourceError(f"The files differ in encoding: {shown}. Save them alike.")
@@ -42,17 +43,25 @@ def csv_of(paths: list[Path]) -> Csv:
         raise SourceError(f"{paths[0]} holds no row: there is no header.")
     form = _of_lines(lines, encoding)
     width = len(next(lines_of(lines[form.skip :], form.delimiter, form.quote, form.escape)))
-    later = not form.comment and any(_has_comments(path, form, width) for path in paths)
+    later = not form.comment and any(
+        _are_comments(marked[path] if path in marked else _marked(path, form), form, width) for path in paths
+    )
     return form.model_copy(update={"comment": _COMMENT}) if later else form
 
 
-def _has_comments(path: Path, form: Csv, width: int) -> bool:
-    """Whether lines of a file begin with the sign of comments, and none of them is a row."""
+def _are_comments(found: list[bytes], form: Csv, width: int) -> bool:
+    """Whether there are lines that begin with the sign of comments, and none of them is a row."""
+    lines = [line.decode(form.encoding, "replace") for line in found]
+    rows = lines_of(lines, form.delimiter, form.quote, form.escape)
+    return bool(found) and all(len(row) != width for row in rows)
+
+
+def _marked(path: Path, form: Csv) -> list[bytes]:
+    """The lines that begin with the sign of comments, of a file with several bytes for each letter."""
     with opened(path) as file:
         text = io.TextIOWrapper(file, encoding=form.encoding, errors="replace")
-        found = list(itertools.islice((line for line in text if line.startswith(_COMMENT)), _LINES))
-    rows = lines_of(found, form.delimiter, form.quote, form.escape)
-    return bool(found) and all(len(row) != width for row in rows)
+        lines = itertools.islice((line for line in text if line.startswith(_COMMENT)), _LINES)
+        return [line.encode(form.encoding) for line in lines]
 
 
 def _of_lines(lines: list[str], encoding: str) -> Csv:

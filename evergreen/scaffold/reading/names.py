@@ -1,15 +1,20 @@
 """Names of columns: those that no model file can declare, and those that differ from the files' own."""
 
 from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
 from evergreen.definition.model import ROW_KEY
 from evergreen.errors import ScaffoldError
-from evergreen.ingestion.sources.case_names import numbered, of_json, of_parquet
+from evergreen.ingestion.sources.case_names import numbered, of_parquet
 from evergreen.ingestion.sources.csv_format import Csv, is_packed
-from evergreen.ingestion.sources.file_access import format_of, reading, resolved
+from evergreen.ingestion.sources.file_access import reading, resolved, unpacked
 from evergreen.ingestion.sources.files import Files
+from evergreen.ingestion.sources.json_lines import keys_of, names_of
+from evergreen.ingestion.sources.places import Place
 from evergreen.sql import RESERVED
 
 
@@ -62,14 +67,23 @@ def renamed(source: Files, names: Collection[str]) -> dict[str, str]:
     """
     if source.csv is not None:
         return of_form(source.csv)
+    if not numbered(names):
+        return {}
     with reading("UTC") as connection:
-        path = resolved(source.path, connection)
-        ask = {"parquet": of_parquet, "json": of_json}.get(format_of(path), _of_others)
-        own = (_of_others if is_packed(path) else ask)(path, names, connection)
+        place = resolved(source.path, connection)
+        ask = {"parquet": of_parquet, "json": _of_json}.get(place.format, _of_others)
+        own = (_of_others if is_packed(place.pattern) and place.format != "json" else ask)(place, names, connection)
     return {name: _told(base, [other for other in names if other != name]) for name, base in own.items()}
 
 
-def _of_others(_path: str, names: Collection[str], _connection: object) -> dict[str, str]:
+def _of_json(place: Place, _names: Collection[str], connection: Any) -> dict[str, str]:
+    """The columns of files of JSON that are called otherwise than their key."""
+    with TemporaryDirectory(prefix="evergreen-json-") as folder:
+        names = names_of(keys_of(unpacked(place, Path(folder)), connection))
+    return {name: key for key, name in names.items() if name != key}
+
+
+def _of_others(_place: Place, names: Collection[str], _connection: object) -> dict[str, str]:
     return numbered(names)
 
 

@@ -17,30 +17,19 @@ from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, frame_of, identifier, nested_names, unended
-from evergreen.ingestion.sources.file_access import (
-    FORMATS,
-    PACKINGS,
-    csv_files,
-    format_of,
-    heads,
-    matching,
-    of_folder,
-    reading,
-    reason_of,
-    relation,
-    resolved,
-)
+from evergreen.ingestion.sources.file_access import csv_files, reading, reason_of, relation, resolved
 from evergreen.ingestion.sources.files import Files
+from evergreen.ingestion.sources.places import ENDINGS, PACKINGS, at, format_of
 from evergreen.lake.arrow import as_frame
 from evergreen.scaffold.reading.csv_form import csv_of
-from evergreen.sql import literal, quoted
+from evergreen.scaffold.reading.heads import heads
+from evergreen.sql import quoted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LIMIT = 100_000  # rows of a sample
-_ENDINGS = [ending for endings in FORMATS.values() for ending in endings]
-_SUFFIXES = (*_ENDINGS, *(f"{ending}{packing}" for ending in _ENDINGS for packing in PACKINGS), ".zip")
+_SUFFIXES = (*ENDINGS, *(f"{ending}{packing}" for ending in ENDINGS for packing in PACKINGS), ".zip")
 _READ = "Parquet, CSV, JSON lines, Arrow or Excel"
 
 
@@ -160,7 +149,8 @@ def _are_files(uri: str) -> bool:
 
 def _local(where: str) -> Files:
     path = Path(where).expanduser().absolute()
-    if path.is_dir() and not matching(of_folder(str(path), matching)):
+    place = at(path)
+    if path.is_dir() and not place.files:
         raise SourceError(f"{path} is a folder without a file of {_READ}. Name the files.")
     if path.is_symlink() and not _leads_somewhere(path):
         raise SourceError(f"{path} is a link that leads to no file. Give the file itself.")
@@ -168,9 +158,8 @@ def _local(where: str) -> Files:
         raise SourceError(f"There is no file {path}. Give a file of {_READ}, a folder, or a database's URL.")
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
         raise SourceError(f"{path.name} is none of {_READ}. Convert it, or write a `Call` as the source.")
-    pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
     _require_text(path)
-    return Files(path=str(path), csv=csv_of(matching(pattern)) if _is_text(pattern) else None)
+    return Files(path=str(path), csv=csv_of(list(map(Path, place.files))) if _is_text(place.pattern) else None)
 
 
 def _require_text(path: Path) -> None:
@@ -179,7 +168,7 @@ def _require_text(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
-    if len(names) == 1 and format_of(names[0]) != "csv" and names[0].lower().endswith(tuple(_ENDINGS)):
+    if len(names) == 1 and format_of(names[0]) != "csv" and names[0].lower().endswith(ENDINGS):
         ending = Path(names[0]).suffix
         raise SourceError(f"{path.name} holds {names[0]}. Unpack it, or name it {path.stem}{ending}{path.suffix}.")
 
@@ -187,16 +176,16 @@ def _require_text(path: Path) -> None:
 def _remote_form(where: str) -> Csv | None:
     """How files at a URI are written, from the first lines of the first of them; None if they are no CSV."""
     with reading("UTC") as connection:
-        pattern = resolved(where, connection)
-        if not _is_text(pattern):
+        place = resolved(where, connection)
+        if not _is_text(place.pattern):
             return None
-        with heads(pattern) as files:
+        with heads(place) as files:
             return csv_of(files) if files else None
 
 
 def _is_text(pattern: str) -> bool:
     name = pattern.partition("?")[0].rsplit("/", 1)[-1].lower()
-    return format_of(pattern) == "csv" or (name.endswith(".zip") and not any(ending in name for ending in _ENDINGS))
+    return format_of(pattern) == "csv" or (name.endswith(".zip") and not any(ending in name for ending in ENDINGS))
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:
@@ -228,7 +217,7 @@ def _table(engine: "Engine", table: str | None) -> str:
 
 def _files(source: Files) -> Table:
     connection = reading("UTC")
-    path = resolved(source.path, connection)
+    place = resolved(source.path, connection)
     copies = TemporaryDirectory(prefix="evergreen-csv-")
     explained = partial(
         translated,
@@ -237,12 +226,12 @@ def _files(source: Files) -> Table:
         reason=partial(reason_of, path=source.path),
     )
     if source.csv is not None:
-        rows = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
-    elif format_of(path) == "csv":  # elsewhere, where DuckDB finds its form
-        rows = f"read_csv({literal(path)}, union_by_name = true, sample_size = -1)"
+        rows = source.csv.rows(*csv_files(place, source.csv, Path(copies.name)), lambda _: "VARCHAR")
+    elif place.format == "csv":  # elsewhere, where DuckDB finds its form
+        rows = f"read_csv({place.sql}, union_by_name = true, sample_size = -1)"
     else:
         with explained():
-            rows = relation(path, connection, Path(copies.name))
+            rows = relation(place, connection, Path(copies.name))
 
     def ask(sql: str) -> pd.DataFrame:
         assert copies  # for as long as the table is asked

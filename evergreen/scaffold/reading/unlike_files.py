@@ -6,9 +6,9 @@ from pathlib import Path
 
 from evergreen.errors import SourceError
 from evergreen.ingestion.sources.csv_format import is_packed, opened
-from evergreen.ingestion.sources.file_access import format_of, matching, of_folder, reading
+from evergreen.ingestion.sources.file_access import reading
 from evergreen.ingestion.sources.files import Files
-from evergreen.sql import literal
+from evergreen.ingestion.sources.places import Place, at
 
 _NAMED = 3  # files that are named
 _SORTS = {"BYTE_ARRAY": "text", "BOOLEAN": "a truth value"}  # of Parquet; all else are numbers or times
@@ -53,13 +53,11 @@ def _columns(source: Files) -> dict[Path, dict[str, str]]:
     """The columns of each local file, with the sort of values of Parquet."""
     if "://" in source.path:
         return {}
-    path = Path(source.path)
-    pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
+    place = at(Path(source.path))
     if source.csv is not None:
-        return (
-            {} if source.csv.names else {path: dict.fromkeys(_header(path, source), "") for path in matching(pattern)}
-        )
-    return _of_parquet(pattern) if format_of(pattern) == "parquet" and not is_packed(pattern) else {}
+        files = [] if source.csv.names else map(Path, place.files)
+        return {path: dict.fromkeys(_header(path, source), "") for path in files}
+    return _of_parquet(place) if place.format == "parquet" and not is_packed(place.pattern) else {}
 
 
 def _header(path: Path, source: Files) -> list[str]:
@@ -68,8 +66,8 @@ def _header(path: Path, source: Files) -> list[str]:
         return source.csv.header(io.TextIOWrapper(file, encoding=source.csv.encoding, errors="replace"))
 
 
-def _of_parquet(pattern: str) -> dict[Path, dict[str, str]]:
-    sql = f"SELECT file_name, name, type FROM parquet_schema({literal(pattern)}) WHERE type IS NOT NULL"
+def _of_parquet(place: Place) -> dict[Path, dict[str, str]]:
+    sql = f"SELECT file_name, name, type FROM parquet_schema({place.sql}) WHERE type IS NOT NULL"
     columns: dict[Path, dict[str, str]] = {}
     for file, name, type in reading("UTC").sql(sql).fetchall():
         columns.setdefault(Path(file), {})[name] = _SORTS.get(type, "a number or time")

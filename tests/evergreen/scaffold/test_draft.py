@@ -15,9 +15,9 @@ from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices, Draft
 from evergreen.scaffold.reading.sample import source_of
+from evergreen.scaffold.rounded_integers import REASON as WIDE
+from evergreen.scaffold.rounded_integers import columns as wide_columns
 from evergreen.scaffold.scaffold import scaffold
-from evergreen.scaffold.wide import REASON as WIDE
-from evergreen.scaffold.wide import columns as wide_columns
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"
 NOW = pd.Timestamp("2026-01-01", tz="UTC")

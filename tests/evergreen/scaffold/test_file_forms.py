@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import zipfile
+from functools import partial
 
 import fsspec
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from evergreen import Csv
 from evergreen.errors import EvergreenError, SourceError, SourceShapeError
+from evergreen.scaffold.reading import csv_form
 from tests.evergreen.scaffold.drafted_tables import LAKE, NOW, hours, written
 
 
@@ -227,6 +229,25 @@ def test_comments_far_below_are_passed_over(landed, home):
     path = written(home, "\n".join([*lines[:500], "# the sensor was moved", *lines[500:]]))
     _, model, read = landed(path, target="y")
     assert (model.source.csv, len(read)) == (Csv(comment="#"), 800)
+
+
+def test_comments_are_found_without_reading_a_file_again(landed, home, monkeypatch):
+    """Its encoding is found from all its bytes, and that is the only time they are read for it."""
+
+    def counted(opened, calls, path):
+        calls.append(path)
+        return opened(path)
+
+    lines = hours(800).to_csv(index=False).splitlines()
+    for encoding, ending in (("utf-8", "\n"), ("cp1252", "\r\n"), ("utf-16", "\n")):
+        text = [*lines[:500], "# the sensor of Zürich was moved", *lines[500:]]
+        path = written(home, ending.join(text), encoding=encoding)
+        calls = []
+        with monkeypatch.context() as patch:
+            patch.setattr(csv_form, "opened", partial(counted, csv_form.opened, calls))
+            form = csv_form.csv_of([path])
+        assert (form.comment, form.encoding) == ("#", encoding)
+        assert len(calls) == (2 if encoding == "utf-16" else 1), "its first lines, and all of wide letters"
 
 
 def test_a_sign_of_comments_that_begins_a_value_is_none(landed, home):

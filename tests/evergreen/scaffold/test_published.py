@@ -142,6 +142,16 @@ def test_a_time_in_columns_of_its_calendar_is_read_from_them(name):
     assert (found.values == moments.tz_localize("UTC")).all()
 
 
+def test_a_month_beside_the_day_of_the_year_does_not_hide_the_day():
+    days = pd.date_range("2016-01-01", periods=500)
+    rows = pd.DataFrame({"year": days.year, "month": days.month, "doy": days.dayofyear, "y": 1.5})
+    found = event_time.find(rows, columns.read(rows), None, None, "y")
+    assert found.parser == TimeFormat(format="%Y %j", columns=["year", "doy"])
+    assert (found.values == days.tz_localize("UTC")).all()
+    strange = rows.assign(doy=400)
+    assert event_time.find(strange, columns.read(strange), None, None, "y").parser.columns == ["year", "month"]
+
+
 def test_parts_of_two_times_are_not_mixed():
     readings = parts(sold_year=[2014], sold_month=[1], built_year=[1990], built_month=[7])
     assert [parser.columns for parser, _ in calendar_parts.find(readings, None)] == [

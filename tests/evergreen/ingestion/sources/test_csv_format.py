@@ -12,8 +12,8 @@ import pytest
 from evergreen import Csv, Files, TimeFormat, TimePart
 from evergreen.errors import SourceError
 from evergreen.ingestion.schema import cast
-from evergreen.ingestion.sources.encodings import guess_encoding
 from evergreen.lake.delta_lake import DeltaLake
+from evergreen.scaffold.reading.encodings import guess_encoding
 
 START, LAKE = pd.Timestamp("2013-01-01", tz="UTC"), DeltaLake("nowhere")
 HEADER = "id,at,group,x,y"

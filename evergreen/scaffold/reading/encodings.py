@@ -4,17 +4,21 @@ UTF-8 wins wherever it is valid, and is told with its faults where it nearly is.
 """
 
 import codecs
+import itertools
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources.code_pages import of_words
 from evergreen.ingestion.sources.csv_format import opened
+from evergreen.scaffold.reading.code_pages import of_words
 
 _PIECE, _LONGEST = 1_000_000, 4_000_000  # bytes that are looked at together, and of a line
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # which no text has
+COMMENT = b"#"  # which DuckDB passes over at the top without naming it
+_MARKED, _COMMENTS = 200, re.compile(rb"(?<![^\r\n])#[^\r\n]*")
 _PLAIN = "ascii"
 _STRANGE = 0.02  # the share of them that makes a file binary
 _MARKS = (  # the longer before what they begin with
@@ -28,15 +32,22 @@ _ZEROS = {"utf-32-le": (4, 0), "utf-32-be": (4, 3), "utf-16-le": (2, 0), "utf-16
 _MOST = 0.8  # of places, that bytes 0 have in text of such a width
 
 
-def guess_encoding(paths: Sequence[Path]) -> dict[Path, str]:
+def guess_encoding(paths: Sequence[Path], marked: dict[Path, list[bytes]] | None = None) -> dict[Path, str]:
     """The encoding of each text file; a file of ASCII has that of the others, or UTF-8.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    marked : dict of Path to list of bytes, optional
+        Takes the first lines of each file that begin with the sign of comments; of no file with several bytes for each
+        letter.
 
     Raises
     ------
     SourceError
         One is no text, has bytes 0, or is UTF-8 but for a few bytes.
     """
-    found = {path: _of_bytes(path) for path in paths}
+    found = {path: _of_bytes(path, {} if marked is None else marked) for path in paths}
     strange = b"\n".join(piece for piece in found.values() if isinstance(piece, bytes))
     other = of_words(strange) if strange else ""
     told = {path: other if isinstance(name, bytes) else name for path, name in found.items()}
@@ -45,7 +56,7 @@ def guess_encoding(paths: Sequence[Path]) -> dict[Path, str]:
     return {path: inherited if name == _PLAIN else name for path, name in told.items()}
 
 
-def _of_bytes(path: Path) -> str | bytes:
+def _of_bytes(path: Path, marked: dict[Path, list[bytes]]) -> str | bytes:
     """The encoding of a file by its bytes; where they do not tell, lines of it."""
     with opened(path) as file:
         head = file.read(_PIECE)
@@ -54,6 +65,7 @@ def _of_bytes(path: Path) -> str | bytes:
         if len(head.translate(None, _CONTROLS)) < (1 - _STRANGE) * len(head):
             raise SourceError(f"{path.name} is no text, but binary. Give a table as CSV or Parquet.")
         seen = _Seen.of(head, file, path)
+    marked[path] = seen.marked
     if not seen.strange:
         return "utf-8" if seen.letters else _PLAIN
     if seen.letters > seen.faults:
@@ -90,6 +102,8 @@ class _Seen:
         The first piece with such bytes.
     line, wrong
         Where the first are, and which.
+    marked : list of bytes
+        The first lines that begin with the sign of comments.
     """
 
     letters: int = 0
@@ -97,6 +111,7 @@ class _Seen:
     strange: bytes = b""
     line: int = 0
     wrong: bytes = b""
+    marked: list[bytes] = field(default_factory=list)
 
     @classmethod
     def of(cls, head: bytes, file: IO[bytes], path: Path) -> "_Seen":
@@ -114,6 +129,8 @@ class _Seen:
                 raise SourceError(f"{path.name} has bytes 0 in line {line:,}. Write the file anew, or remove them.")
             if not piece.isascii():
                 seen._add(piece, before)
+            if COMMENT in piece and len(seen.marked) < _MARKED:
+                seen.marked += itertools.islice(_COMMENTS.findall(piece), _MARKED - len(seen.marked))
             before += piece.count(b"\n")
         return seen
 

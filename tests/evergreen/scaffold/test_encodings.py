@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources import encodings
-from evergreen.ingestion.sources.encodings import guess_encoding
+from evergreen.scaffold.reading import encodings
+from evergreen.scaffold.reading.encodings import guess_encoding
 
 WEST = (
     "São Paulo|Málaga|Köln|København|Orléans|Göteborg|Curaçao|Reykjavík|Þórshöfn|Århus|Zürich|Genève|Nîmes|Maceió"

@@ -1,0 +1,156 @@
+"""Where files lie: a file, a folder, a pattern or a URI; and which of a folder are read."""
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TypeVar
+
+from evergreen.addresses import expanded
+from evergreen.errors import SourceError
+from evergreen.settings import Settings
+from evergreen.sql import literal
+
+# Formats by the endings of names, which may be followed by that of a compression.
+FORMATS = {
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv", ".tsv", ".txt"),
+    "json": (".jsonl", ".ndjson", ".json"),
+    "arrow": (".feather", ".arrow"),
+    "excel": (".xlsx",),
+}
+ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
+PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_TOLD = 3  # files that are passed over, by name
+_File = TypeVar("_File", Path, str)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Files that are read together, listed once.
+
+    Attributes
+    ----------
+    pattern : str
+        A path, a pattern or a URI.
+    files : sequence of Path or str
+        Those of this machine, or the URIs of a folder elsewhere; empty where nobody has listed them.
+    others : sequence of Path
+        What else a local folder holds.
+    """
+
+    pattern: str
+    files: Sequence[Path | str] = ()
+    others: Sequence[Path] = field(default=(), repr=False)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is a URI."""
+        return "://" in self.pattern
+
+    @property
+    def format(self) -> str:
+        """The format that the names tell."""
+        return format_of(self.pattern)
+
+    @property
+    def sql(self) -> str:
+        """The files as DuckDB takes them, which lists none again on this machine."""
+        return literal(self.pattern) if self.is_remote else listed(self.files)
+
+
+def listed(files: Iterable[Path | str]) -> str:
+    """Files as a list in SQL; a name on this machine that looks like a pattern is none.
+
+    Examples
+    --------
+    >>> listed(["a.csv", "b*.csv"])
+    "['a.csv', 'b[*].csv']"
+    """
+    names = (str(file) for file in files)
+    return f"[{', '.join(literal(name if '://' in name else glob.escape(name)) for name in names)}]"
+
+
+def format_of(path: str) -> str:
+    """The format that a name tells: ``"csv"``, ``"json"``, ``"arrow"``, ``"excel"``, else ``"parquet"``."""
+    path = expanded(path)
+    name = path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+    last = name.rsplit("/", 1)[-1].lower()
+    found = [format for format, endings in FORMATS.items() if any(ending in last for ending in endings)]
+    return found[0] if found else "parquet"
+
+
+def local(path: str) -> Place:
+    """The files of this machine behind a path of a model file.
+
+    Raises
+    ------
+    SourceError
+        There are none, or the path is a variable that is not set.
+    """
+    path = expanded(path)
+    if path.startswith("$"):
+        raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
+    found = at(Settings.read().models.parent / Path(path).expanduser())
+    if not found.files:
+        raise SourceError(f"No file matches {found.pattern}. Check `path` of the source in the model file.")
+    return found
+
+
+def at(path: Path) -> Place:
+    """The files at a path of this machine, which may be a folder or a pattern."""
+    if not path.is_dir():
+        return Place(str(path), matching(str(path)))
+    files = sorted(file for file in path.rglob("*") if not file.is_dir())
+    ending, chosen = of_folder(files)
+    read = {*chosen}
+    return Place(f"{path}/**/*{ending}", chosen, [file for file in files if file not in read])
+
+
+def matching(pattern: str) -> list[Path]:
+    """The local files of a pattern, in order."""
+    root = Path(pattern).anchor
+    return sorted(file for file in Path(root).glob(pattern.removeprefix(root)) if not file.is_dir())
+
+
+def of_folder(files: Sequence[_File]) -> tuple[str, list[_File]]:
+    """Which files of a folder are read: Parquet, or CSV where there is none, or another format; and their names' end.
+
+    Examples
+    --------
+    >>> of_folder(["a.txt", "b.csv.gz", "c.csv"])
+    ('.csv*', ['b.csv.gz', 'c.csv'])
+    """
+    first, *others = ENDINGS
+    if whole := [file for file in files if _name(file).endswith(first)]:
+        return first, whole
+    for ending in others:
+        if some := [file for file in files if ending in _name(file)]:
+            return f"{ending}*", some
+    return first, []
+
+
+def _name(file: Path | str) -> str:
+    return (file if isinstance(file, PurePath) else PurePosixPath(file)).name
+
+
+def passed_over(path: str) -> str:
+    """The tables in a local folder that are not read since they are of another kind; empty if there are none."""
+    folder = Settings.read().models.parent / Path(expanded(path)).expanduser()
+    if "://" in expanded(path) or not folder.is_dir():
+        return ""
+    place = at(folder)
+    names = [file.relative_to(folder) for file in place.others if _is_table(file)]
+    others = [str(name) for name in names if not any(part.startswith((".", "_")) for part in name.parts)]  # of Spark
+    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+    kind = place.pattern.rsplit("/", 1)[-1]
+    shown = ", ".join(others[:_TOLD]) + more
+    return f"not read in {path}: {shown}; of a folder one kind of files is read, here {kind}" if others else ""
+
+
+def _is_table(file: Path) -> bool:
+    """Whether a name is that of a table; a text beside tables is about them."""
+    name = file.name.lower()
+    packing = next((ending for ending in PACKINGS if name.endswith(ending)), "")
+    is_named = name.removesuffix(packing).endswith(tuple(ending for ending in ENDINGS if ending != ".txt"))
+    return (is_named or packing == ".zip") and file.is_file()
