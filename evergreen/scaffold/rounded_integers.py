@@ -1,5 +1,6 @@
 """Columns of whole numbers that a feature would round: beyond 2**53 two of them can be one float."""
 
+import re
 from collections.abc import Iterable
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from evergreen.definition.kinds.exactness import EXACT
 from evergreen.scaffold.reading.sample import LIMIT, Table
 
+_WHOLE = re.compile(r"[+-]?\d+")
 REASON = "whole numbers beyond 2^53, which a number rounds; as a category they keep all digits"
 
 
@@ -36,5 +38,7 @@ def _written(values: pd.Series) -> pd.Series | None:
     known = values.dropna()
     if known.dtype.kind == "f" or known.empty:
         return None
+    if not _WHOLE.fullmatch(str(known.iloc[0]).strip()):  # before all of a measurement is looked at
+        return None
     text = known.astype("str").str.strip()
-    return text.map(int).astype("object") if text.str.fullmatch(r"[+-]?\d+").all() else None
+    return text.map(int).astype("object") if text.str.fullmatch(_WHOLE.pattern).all() else None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evergreen.definition.options import Kind
 
 _NUMBERED = r"[+-]?0\d+|.*[_ ].*"  # a code such as 007, which is no number
+_WHOLE = r"[+-]?\d+"
 _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
 _SUSPECT = 0.98  # share to which a single column separates classes, above which it is probably known only after them
@@ -91,16 +92,19 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
     known = text.dropna()
     plain = pd.to_numeric(known, errors="coerce")
     if np.isfinite(plain).all() and not known.str.fullmatch(_NUMBERED).any():
-        return _of_numbers(text, known)
+        return _of_numbers(text, known, plain)
     if known.str.lower().isin(("true", "false")).all():
         return Reading("boolean", text.str.lower().map({"true": True, "false": False}).astype("boolean"))
     return _of_words(values, text, known, comma=comma)
 
 
-def _of_numbers(text: pd.Series, known: pd.Series) -> Reading:
+def _of_numbers(text: pd.Series, known: pd.Series, plain: pd.Series) -> Reading:
+    number = Reading("number", plain.astype("float64").reindex(text.index))
+    if not known.head(1).str.fullmatch(_WHOLE).all() or not known.str.fullmatch(_WHOLE).all():
+        return number
     exact = pd.to_numeric(text, dtype_backend="numpy_nullable")  # whole ones are not read through floats
-    if exact.dtype != "Int64" or not known.str.fullmatch(r"[+-]?\d+").all():
-        return Reading("number", pd.to_numeric(text).astype("float64"))
+    if exact.dtype != "Int64":
+        return number
     return Reading("integer", exact.astype("int64") if len(known) == len(text) else exact)
 
 
@@ -138,6 +142,8 @@ def without_absent_class(label: Reading) -> Reading:
 
 def numbers(values: pd.Series) -> pd.Series:
     """The numbers of a column as floats; one of thousands of digits is infinite."""
+    if values.dtype == np.float64:
+        return values
     found = pd.to_numeric(values, errors="coerce").astype("float64")
     return found.mask(found.isna() & values.notna(), np.inf)
 

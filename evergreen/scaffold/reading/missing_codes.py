@@ -35,21 +35,20 @@ def marked(readings: dict[str, Reading]) -> dict[str, Reading]:
         for name, reading in readings.items()
         if reading.kind in ("number", "integer") and not ID_WORDS.search(name) and reading.values.nunique() > _DIFFERENT
     }
-    codes = {code for values in measured.values() for code in _extremes(values) if _is_code(values, code)}
-    for name, values in measured.items():
-        own = [code for code in _extremes(values) if code in codes and _lies_outside(values, code)]
-        if own:
-            readings = readings | {name: _without(readings[name], own)}
-    return readings
-
-
-def _extremes(values: "pd.Series[float]") -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+    extremes = {name: (float(values.min()), float(values.max())) for name, values in measured.items()}
+    codes = {code for name, ends in extremes.items() for code in ends if _is_code(measured[name], code)}
+    own = {
+        name: [code for code in ends if code in codes and _lies_outside(measured[name], code)]
+        for name, ends in extremes.items()
+    }
+    return readings | {name: _without(readings[name], found) for name, found in own.items() if found}
 
 
 def _is_code(values: "pd.Series[float]", code: float) -> bool:
+    if not code.is_integer():
+        return False
     rest = values[values != code]
-    if not code.is_integer() or len(values) - len(rest) < _FEWEST:
+    if len(values) - len(rest) < _FEWEST:
         return False
     written = (code < 0 <= rest.min()) or _NINES.fullmatch(f"{code:.0f}") is not None
     return written and _distance(rest, code) > rest.max() - rest.min()

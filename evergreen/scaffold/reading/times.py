@@ -44,6 +44,7 @@ _ALL = (*DATES, *_JOINED, *_ZONED)
 _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}(?=$| )")
 # Times that are whole numbers, by their digits.
 _WHOLE = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 7: "%Y%j", 6: "%Y%m", 4: "%Y"}
+_LEAST_DIGITS = 1000  # the smallest number that tells a time: a year
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _MOST = 0.9  # share of times in a column whose other values are slips
@@ -193,13 +194,17 @@ def joined(columns: list[pd.Series], format: str) -> pd.Series:
 
 def _whole(numbers: pd.Series, *, counted: bool) -> str | None:
     """The format of times that are numbers: a calendar's digits, or time or days since a start if `counted`."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if high < _LEAST_DIGITS:  # before any arithmetic on all of a measurement
+        return None
     whole = bool((numbers.astype("float64") % 1 == 0).all())
     digits: list[int] = numbers.astype("int64").astype("str").str.len().unique().tolist() if whole else []
     format = _WHOLE.get(digits[0]) if len(digits) == 1 else None
     if format and timestamps(numbers, format).dt.year.between(*_YEARS).all():
         return format
-    units = [unit for unit, factor in _COUNTED.items() if (numbers / factor).between(*_SINCE_1970).all()]
-    units += ["excel"] if numbers.between(*_SERIAL_DAYS).all() else []
+    first, last = _SINCE_1970
+    units = [unit for unit, factor in _COUNTED.items() if low / factor >= first and high / factor <= last]
+    units += ["excel"] if low >= _SERIAL_DAYS[0] and high <= _SERIAL_DAYS[1] else []
     return units[0] if units and counted else None
 
 
