@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
 from evergreen.definition.options import AUTO
+from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.evaluation import windows
 from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
@@ -34,7 +35,7 @@ def train(
 
     The same recipe on the same snapshot is not trained twice: the existing version is returned. A first model is not
     trained while one of its gates or triggers can never judge. Comparisons of training windows are made unless they
-    are given.
+    are given; where the estimator cannot be fitted on the window that they choose, the next longer one is used.
     """
     definition = loader.load(name)
     registry = stores.registry
@@ -45,16 +46,23 @@ def train(
     before = registry.versions(name) if definition.training.window == AUTO else []
     added = windows.compared(snapshot, registry, before) if compared is None else compared
     planned = recipe.plan(definition, snapshot, reason, [*window.recorded(definition, before), *added])
-    known = recipe.find(registry, planned)
-    if known is None:
+    while (known := recipe.find(registry, planned)) is None:
         if registry.reloads:
             reload.helper()  # its imports take as long as a fit, and run in parallel
         rows = snapshot.training(planned.split)
-        params = search(definition, rows, snapshot.label_delay)
-        estimator = fitting.fit(definition, rows, params)
+        try:
+            params = search(definition, rows, snapshot.label_delay)
+            estimator = fitting.fit(definition, rows, params)
+        except (NotEnoughDataError, TrainingError):
+            if (longer := recipe.longer(planned)) is None:
+                raise
+            added = [*added, window.unfitted(planned.split, longer.split)]
+            planned = longer
+            continue
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
         record = planned.record(rows, params, pages=pages, windows=added)
         known = registry.record_training(definition, estimator, example, record)
+        break
     registry.alias(known, CHALLENGER)
     return known

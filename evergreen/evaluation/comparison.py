@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from evergreen.definition.gates import Check
 from evergreen.definition.metrics import Floats
 from evergreen.errors import TrainingError
-from evergreen.evaluation import bootstrap, fairness, leakage, own_gates
+from evergreen.evaluation import bootstrap, fairness, leakage, own_gates, performance
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import importance as importances
-from evergreen.evaluation.bootstrap import Blocks
+from evergreen.evaluation.bootstrap import Blocks, Interval
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.evaluation.rivals import Candidate, Rivals
 from evergreen.registry import reload
@@ -27,6 +27,7 @@ from evergreen.training.snapshot import Snapshot
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_OURS = ("challenger", "dummy")  # all others are champions
 LoggedPredictions = Callable[[NDArray[Any] | None], dict[str, Floats]]
 
 
@@ -100,7 +101,8 @@ def compare_on_rows(
     logged = logged_predictions(classes) if logged_predictions else {}
     remaining = {name: estimator for name, estimator in estimators.items() if name not in logged}
     predicted, errors = _predictions(model, remaining, rows, classes)
-    predictions = logged | predicted
+    errors |= _not_finite(logged | predicted)
+    predictions = {name: prediction for name, prediction in (logged | predicted).items() if name not in errors}
     if latency_ms is None:
         latency_ms = _latency(model, challenger.estimator, train) if challenger.path else 0.0
     evidence = replace(
@@ -116,7 +118,12 @@ def compare_on_rows(
         disparities=fairness.disparities(model, rows, target, predictions["challenger"]),
         own=_own(model, challenger, champion_estimator, rows),
     )
-    evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
+    better = [name for name, gain in evidence.earlier_over_champion.items() if gain.low > 0]
+    evidence = replace(
+        evidence,
+        earlier=_sound(against, better, predictions),
+        earlier_over_answering=_over_answering(model, against, better, rows),
+    )
     evidence = evidences.carry(evidence, against.gains, model.gates)
     importance = partial(_importance, model, challenger.estimator, rows, target, classes)
     return Comparison(evidence, target, predictions, importance)
@@ -132,9 +139,28 @@ def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFram
     ]
 
 
-def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:
+def _over_answering(model: "Model", against: Rivals, better: list[str], rows: pd.DataFrame) -> dict[str, Interval]:
+    """The gains of earlier champions over the champion itself, on rows that are newer than those it has seen.
+
+    The version that takes its place is older by a holdout: who is better than that one may be worse than the champion.
+    """
+    if against.answering is None or not better:
+        return {}
+    gates, newer = model.gates, rows[rows[model.time] >= against.answering.trained_until].reset_index(drop=True)
+    if len(newer) < gates.min_rows or Blocks.of(model, newer[model.time]).count < gates.min_blocks:
+        return {}
+    try:
+        own = performance.realised(model, against.answering.estimator, newer)
+        theirs = {name: performance.realised(model, against.earlier[name].estimator, newer) for name in better}
+    except TrainingError:
+        return {}
+    level = gates.level(0, len(better))
+    gains = {name: performance.gain(model, [realised], [own], level) for name, realised in theirs.items()}
+    return {name: gain for name, gain in gains.items() if math.isfinite(gain.low)}
+
+
+def _sound(against: Rivals, better: list[str], predictions: dict[str, Floats]) -> dict[str, Soundness]:
     """The further requirements for a reinstatement, of the earlier champions that are better than the present one."""
-    better = [name for name, gain in evidence.earlier_over_champion.items() if gain.low > 0]
     return {
         name: Soundness(
             finite=evidences.finite_share(predictions[name]),
@@ -147,7 +173,7 @@ def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) 
 
 def _champions(against: Rivals) -> list[Any]:
     """The estimators of the champion and of earlier champions."""
-    champion = [against.champion] if against.champion else []
+    champion = [present for present in (against.champion, against.answering) if present]
     return [rival.estimator for rival in [*against.earlier.values(), *champion]]
 
 
@@ -237,10 +263,16 @@ def _predictions(
         try:
             predictions[name] = _predict(model, estimator, rows, classes)
         except TrainingError as error:
-            if name in ("challenger", "dummy") or isinstance(error.__context__, MemoryError):
+            if name in _OURS or isinstance(error.__context__, MemoryError):
                 raise
             errors[name] = str(error)
     return predictions, errors
+
+
+def _not_finite(predictions: dict[str, Floats]) -> dict[str, str]:
+    """Why champions cannot be compared with: a prediction that is no number leaves no score to compare."""
+    shares = {name: evidences.finite_share(each) for name, each in predictions.items() if name not in _OURS}
+    return {name: f"{1 - share:.2%} of its predictions are not finite" for name, share in shares.items() if share < 1}
 
 
 def _predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None) -> Floats:

@@ -59,6 +59,9 @@ class Evidence:
         separate rows (None without earlier ones), and how many earlier ones there were.
     earlier_over_champion, earlier_over_challenger : dict of version to Interval
         The gains of earlier champions.
+    earlier_over_answering : dict of version to Interval
+        The same over the champion itself, where a version takes its place, on the newest of these rows, which it has
+        not seen; of those for which there are enough.
     earlier : dict of version to Soundness
         Of the earlier champions that are better than the champion.
     slices : list of Slice
@@ -115,6 +118,7 @@ class Evidence:
     own: list[Check] = field(default_factory=list)
     champion_level: float | None = None
     stand_in: str = ""
+    earlier_over_answering: dict[str, Interval] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
         """The finite scores, for charts over many trainings."""

@@ -56,12 +56,15 @@ class Rivals:
     stand_in : str
         The number of the version that takes the champion's place: the one that it is a refit of. Empty if it is met
         itself.
+    answering : Candidate or None
+        The champion itself, where a version takes its place and there are earlier champions.
     """
 
     champion: Candidate | None
     earlier: dict[str, Candidate]
     gains: list[Gain] = field(default_factory=list)
     stand_in: str = ""
+    answering: Candidate | None = None
 
 
 def candidate(registry: Registry, version: Version) -> Candidate:
@@ -94,7 +97,8 @@ def rivals(
         return Rivals(None, earlier)
     met = _met(registry, champion, start) if since is None else champion
     stand_in = "" if met is champion else met.number
-    return Rivals(candidate(registry, met), earlier, _gains(versions, champion, challenger, start), stand_in)
+    answering = candidate(registry, champion) if stand_in and earlier else None
+    return Rivals(candidate(registry, met), earlier, _gains(versions, champion, challenger, start), stand_in, answering)
 
 
 def _met(registry: Registry, champion: Version, start: pd.Timestamp) -> Version:

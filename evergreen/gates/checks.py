@@ -109,7 +109,7 @@ def _favoured(evidence: "Evidence", gates: Gates) -> bool:
 
 def _allowed(champion: Interval, gates: Gates) -> float:
     """The smallest gain that is not too great a loss."""
-    return -gates.margin * abs(champion.value)
+    return 0.0 - gates.margin * abs(champion.value)
 
 
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
@@ -121,7 +121,7 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
     threshold = _allowed(evidence.champion, gates)
     stand_in = f" (as version {evidence.stand_in}, its refit has seen these rows)" if evidence.stand_in else ""
     whom = f"the champion{stand_in}"
-    check = _compared(name, evidence.over_champion, threshold, whom, evidence, evidence.champion_level)
+    check = _compared(name, evidence.over_champion, threshold, whom, evidence, evidence.champion_level, equal=True)
     if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
         beside = f"{check.detail}; with {count} earlier evaluation{'s' if count > 1 else ''} {span(evidence.carried)}"
@@ -135,12 +135,20 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _compared(
-    name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence", level: float | None = None
+    name: str,
+    gain: Interval,
+    threshold: float,
+    whom: str,
+    evidence: "Evidence",
+    level: float | None = None,
+    *,
+    equal: bool = False,
 ) -> Check:
+    """Whether a gain is beyond a threshold; `equal`: or at it in every resample, as of two models without an error."""
     detail = f"gain over {whom} {span(gain)} {evidence.metric}; its low end above {threshold:.4g}"
     if evidence.looks:
         detail += f" (evaluation {evidence.looks + 1} on these rows, confidence {level or evidence.level:.2%})"
-    if gain.low > threshold:
+    if gain.low > threshold or (equal and gain.low == gain.high == threshold):
         outcome: Outcome = "passed"
     else:
         # A NaN score fails; missing bounds are unknown.

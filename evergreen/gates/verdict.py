@@ -78,6 +78,8 @@ def reinstatement(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple
 
     It must be better than the champion at the level corrected for choosing the best of several,
     predict every row, have the champion's signature, and repeat its predictions in a fresh process.
+    Where the champion has seen these rows and a version takes its place, it must be better than the
+    champion itself as well, on the rows that have come since.
 
     Returns
     -------
@@ -87,6 +89,9 @@ def reinstatement(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple
     if verdict.passing or not evidence.enough(gates):
         return None
     over = {name: gain for name, gain in evidence.earlier_over_champion.items() if gain.low > 0}
+    if evidence.stand_in:
+        itself = evidence.earlier_over_answering
+        over = {name: gain for name, gain in over.items() if name in itself and itself[name].low > 0}
     for name in sorted(over, key=lambda version: -over[version].value):
         detail = f"better than the champion by {span(over[name])} {evidence.metric} on {evidence.rows:,} rows"
         better = Check("earlier champion", "passed", over[name].low, 0.0, detail)

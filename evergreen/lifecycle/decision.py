@@ -20,6 +20,7 @@ Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # failed trainings in a row after which a person is alerted instead of training again
 LOOK = 2  # verdicts in a row without a promotion after which a person is alerted
 _MOST_DOUBLINGS = 6
+_NONE = timedelta(0)  # a training in the future is none: a clock was ahead, or a moment was mistyped
 _QUALITY, _UNJUDGED = "data quality", "not judged"
 MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
 _FOUND = {  # a field of the state, and what it says was found
@@ -235,7 +236,7 @@ def _running(state: State, policy: "Policy", trigger: str) -> Decision | None:
 def _not_due(state: State, policy: "Policy", trigger: str) -> Decision | None:
     assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if trigger_of(trigger) != SCHEDULE or policy.every is None or age >= policy.every:
+    if trigger_of(trigger) != SCHEDULE or policy.every is None or not _NONE <= age < policy.every:
         return None
     return Decision("nothing", f"not due: trained {in_words(age)} ago, every {in_words(policy.every)}")
 
@@ -247,7 +248,7 @@ def _cooling(state: State, policy: "Policy", trigger: str) -> Decision | None:
         return None
     wait = policy.cooldown * 2 ** min(state.rejections, _MOST_DOUBLINGS)
     age = state.as_of - state.last_trained
-    if age >= wait:
+    if not _NONE <= age < wait:
         return None
     detail = f"cooling down: trained {in_words(age)} ago, again after {in_words(wait)}"
     if not state.rejections:

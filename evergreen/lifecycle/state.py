@@ -44,7 +44,8 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
         return {}
     versions = stores.registry.versions(model.name)
     start = pd.Timestamp(0, tz="UTC")
-    trained = max((version.as_of or start for version in versions), default=start)
+    # Of the newest version, not the latest time: a clock that was ahead once would hide all batches until then.
+    trained = next((version.as_of for version in versions if version.as_of is not None), start)
     newest = lake.newest(model.name, "_arrived")
     if newest is not None and newest <= trained:  # most ingests find nothing, and need no query
         return {}

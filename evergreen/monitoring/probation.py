@@ -1,7 +1,8 @@
 """Probation: a new champion compared with the one it replaced, on labels that arrived after its promotion."""
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -45,8 +46,8 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, mature_unti
     """Score a champion and the version that it replaced on the labels that have matured since.
 
     The champion is worse if the interval of the paired gain lies below what the gates tolerate,
-    their `margin`. The error probability, the gates' `alpha`, holds for the whole probation: its
-    checks, one a unit, share it (Bonferroni).
+    their `margin`; or if it cannot predict rows that the other one can. The error probability, the
+    gates' `alpha`, holds for the whole probation: its checks, one a unit, share it (Bonferroni).
 
     Parameters
     ----------
@@ -68,11 +69,25 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, mature_unti
     until = max(since, min(mature_until, _end(model, champion)))
     ours, theirs = registry.load(champion), registry.load(before)
     rows = snapshot.labelled(since, until, also=comparison.extra_columns(model, [ours, theirs]))
+    own, problem = _scored(model, ours, rows)
+    other, obstacle = _scored(model, theirs, rows)
+    if own and other:
+        return _judged(model, before, own, other)
+    if other:  # nothing but its predictions can be at fault: the rows are the same
+        reason = f"{problem}; version {before.number} has {model.metric.name} {other.value:.4g} on {len(rows):,} rows"
+        return Probation(before.number, len(rows), Interval.unknown(), "worse", reason)
+    return Probation(before.number, len(rows), Interval.unknown(), "unknown", f"version {before.number}: {obstacle}")
+
+
+def _scored(model: "Model", estimator: Any, rows: pd.DataFrame) -> "tuple[Realised | None, str]":
+    """The performance on labelled rows; None, and why, if the estimator raises or a prediction is no number."""
     try:
-        scored = [performance.realised(model, estimator, rows) for estimator in (ours, theirs)]
+        scored = performance.realised(model, estimator, rows)
     except TrainingError as error:
-        return Probation(before.number, len(rows), Interval.unknown(), "unknown", str(error))
-    return _judged(model, before, scored[0], scored[1])
+        return None, str(error)
+    if scored.rows and not math.isfinite(scored.value):
+        return None, f"{model.metric.name} is {scored.value} on {scored.rows:,} rows"
+    return scored, ""
 
 
 def _replaced(registry: Registry, model: "Model", champion: Version, mature_until: pd.Timestamp) -> Version | None:

@@ -1,7 +1,7 @@
 """A recipe: everything that determines one training, with its fingerprint and its record."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from evergreen import provenance
 from evergreen.addresses import without_secrets
 from evergreen.definition import loader
+from evergreen.definition.options import AUTO
 from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import TagValues, Version
 from evergreen.training import window
@@ -139,6 +140,19 @@ def plan(definition: "Model", snapshot: Snapshot, reason: str, comparisons: Sequ
     bounds = whole(snapshot)
     chosen = window.choose(snapshot, bounds.holdout_from, bounds.train_until, comparisons)
     return Recipe(snapshot, bounds.reaching_back(chosen), reason)
+
+
+def longer(planned: Recipe) -> Recipe | None:
+    """The same training on the next longer window; None of a fixed window, and where it is all history already.
+
+    Rows are counted before a window is chosen, but a short one can lack a class, or fail in a cross-validation.
+    """
+    used = planned.split.window
+    if planned.definition.training.window != AUTO or used is None:
+        return None
+    lengths = window.lengths(planned.snapshot, planned.split.train_until)
+    wider = [length for length in lengths if length is None or length > used]
+    return replace(planned, split=planned.split.reaching_back(wider[-1]))
 
 
 def whole(snapshot: Snapshot) -> Split:

@@ -21,6 +21,7 @@ from evergreen.definition.options import AUTO
 from evergreen.durations import as_text
 from evergreen.json_record import JsonRecord
 from evergreen.registry.version import Version
+from evergreen.training.split import Split
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -112,6 +113,12 @@ def choose(
     counted = [comparison for comparison in comparisons if pd.Timestamp(comparison.until) <= holdout_from]
     found = effects(list(there), counted, [weight(model, comparison, holdout_from) for comparison in counted])
     return there[found.chosen(list(there))]
+
+
+def unfitted(failed: Split, used: Split) -> WindowComparison:
+    """The record of a window that could not be fitted, so that a longer one was used."""
+    names, none = (name_of(used.window), name_of(failed.window)), math.nan
+    return WindowComparison(*names, none, none, none, 0, failed.holdout_from.isoformat(), 0.0)
 
 
 def unit(model: "Model") -> timedelta:

@@ -137,25 +137,34 @@ class PolicyRunner:
         """Train, judge and promote as the flow does; a failed training is recorded."""
         before = self.registry.champion(self.inputs.model.name)
         assert before is not None, "every policy run begins with a champion"
-        taken = self._trained(step)
-        if not taken:
-            return
+        taken: list[Version] = []
         try:
+            taken = self._trained(step)
+            if not taken:
+                return
             result = self._judged(stores, at, trigger) if self.policy.gated else self._taken(taken, at)
             decision, chosen, moved, gates = result
         except (PromotionError, TrainingError) as error:
             decision, chosen, moved, gates = f"failed: {error}", None, False, []
-        answering = chosen.number if chosen and moved else taken[-1].number
+        answering = chosen.number if chosen and moved else taken[-1].number if taken else before.number
         self.trainings.append(
             PolicyTraining(step, trigger, before.number, answering, decision, moved, kept_out_by=gates)
         )
 
     def _trained(self, step: int) -> list[Version]:
-        """Register the versions trained at this step; none if the policy has the same training already."""
+        """Register the versions trained at this step; none if the policy has the same training already.
+
+        Raises
+        ------
+        TrainingError
+            The estimator could not be fitted.
+        """
         name = self.inputs.model.name
         known = self.registry.versions(name) if self.inputs.model.training.window == AUTO else []
         planned = fit(self.inputs, step, known)  # unless it was trained for another policy
-        versions, seconds, _ = self.inputs.fits.of(planned.key)
+        versions, seconds, problem = self.inputs.fits.of(planned.key)
+        if problem and not versions:
+            raise TrainingError(problem)
         if not versions or self.registry.versions(name, fingerprint=versions[0].fingerprint):
             return []
         for version in versions:

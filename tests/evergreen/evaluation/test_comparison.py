@@ -103,6 +103,45 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("share", [0.01, 1.0])
+def test_champions_that_answer_what_is_no_number_keep_nobody_out(snapshot, honest, champion, share):
+    broken = replace(champion, estimator=NotANumber(champion.estimator, share))
+    for against in (Rivals(broken, {}), Rivals(champion, {"version 1": broken})):
+        comparison = compare_on_holdout(snapshot, honest, against, looked=0)
+        assert judge(comparison.evidence, snapshot.model.gates).passing
+        assert not [name for name, values in comparison.predictions.items() if not np.isfinite(values).all()]
+    evidence = compare_on_holdout(snapshot, honest, Rivals(broken, {}), looked=0).evidence
+    assert evidence.champion_error.endswith("% of its predictions are not finite")
+
+
+@pytest.mark.parametrize(("seen", "slope", "better"), [(3, 2.0, False), (3, 0.0, True), (9.9, 0.0, None)])
+def test_who_is_better_than_the_stand_in_is_compared_with_the_champion_itself_on_newer_rows(
+    snapshot, honest, champion, seen, slope, better
+):
+    def line(steep):
+        return LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.5, 0.5 + steep])
+
+    earlier, old = replace(champion, estimator=line(1.5)), replace(champion, estimator=line(0.0))
+    itself = replace(champion, estimator=line(slope), trained_until=BOUNDS.holdout_from + seen * DAY)
+    against = Rivals(old, {"version 1": earlier}, stand_in="3", answering=itself)
+    evidence = compare_on_holdout(snapshot, honest, against, looked=0).evidence
+    assert evidence.earlier_over_champion["version 1"].low > 0
+    found = evidence.earlier_over_answering.get("version 1")
+    assert (found and found.low > 0) == better
+
+
+class NotANumber:
+    """An estimator that predicts NaN for a share of the rows."""
+
+    def __init__(self, inner, share):
+        self.inner, self.share = inner, share
+
+    def predict(self, rows):
+        values = np.array(self.inner.predict(rows), dtype=np.float64)
+        values[: max(1, int(self.share * len(values)))] = np.nan
+        return values
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_and_rejected_by_its_gate(snapshot, honest, champion, fault):
     spoil, gate, found = FAULTS[fault]

@@ -29,6 +29,7 @@ def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=GAIN):
 FIRST = {"champion": None, "over_champion": None, "champion_calibration": None, "signature_changes": None}
 ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
 
+EXACT = {"champion": Interval(0.0, 0.0, 0.0)}
 CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
 COUNTED = {"calibration": 0.2}  # and by a metric that counts it, it is better than the champion
 UNSURE = {"over_champion": Interval(1.0, -0.1, 2.1)}
@@ -95,6 +96,9 @@ CASES = [
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.02}, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, BETTER | {"margin": 0.0}, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(-0.5, -0.9, -0.1)}, {}, "failed"),
+    ("not worse than the champion", EXACT | {"over_champion": Interval(0.0, 0.0, 0.0)}, {}, "passed"),
+    ("not worse than the champion", EXACT | {"over_champion": Interval(-0.1, -0.2, 0.0)}, {}, "failed"),
+    ("better than the dummy", EXACT | ALONE | {"over_dummy": Interval(0.0, 0.0, 0.0)}, {}, "failed"),
     ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, BETTER, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, STRICT, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7), "looks": 1}, BETTER, "unknown"),

@@ -88,17 +88,33 @@ BETTER, WORSE = Interval(1.0, 0.1, 2.0), Interval(-1.0, -2.0, 0.5)
 FAILING = {"over_champion": Interval(-1.0, -1.5, -0.5)}
 
 
+OLDER = FAILING | {"stand_in": "4", "earlier_over_champion": {"version 1": BETTER}}
+
+
 @pytest.mark.parametrize(
     ("changes", "who"),
     [
         (FAILING | {"earlier_over_champion": {"version 1": BETTER}}, "version 1"),
         (FAILING | {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}, "version 2"),
         (FAILING | {"earlier_over_champion": {"version 1": WORSE}}, None),
+        (OLDER, None),
+        (OLDER | {"earlier_over_answering": {"version 1": WORSE, "version 2": BETTER}}, None),
+        (OLDER | {"earlier_over_answering": {"version 1": BETTER}}, "version 1"),
         (FAILING | {"earlier_over_champion": {"version 1": Interval.unknown()}}, None),
         (FAILING | {"earlier_over_champion": {"version 1": BETTER}, "rows": 50}, None),
         ({"earlier_over_champion": {"version 1": BETTER}}, None),
     ],
-    ids=["better", "the best of two", "worse", "unknown", "too few rows", "the challenger passes"],
+    ids=[
+        "better",
+        "the best of two",
+        "worse",
+        "better than the stand-in",
+        "worse than the champion itself",
+        "better than both",
+        "unknown",
+        "too few rows",
+        "the challenger passes",
+    ],
 )
 def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, who):
     broken = evidence(**changes)

@@ -41,6 +41,7 @@ TABLE = {
         | dict.fromkeys(AUTOMATIC, COOL.format("36 hours", "2 days") + ", since 1 in a row promoted no version"),
     ),
     "rejected once, waited": (State(NOW, "", NOW - 7 * DAY, 100, rejections=1), dict.fromkeys(WISHES, YES)),
+    "trained in the future": (State(NOW, "", NOW + 3650 * DAY, 100, rejections=1), dict.fromkeys(WISHES, YES)),
     "a training is running": (
         State(NOW, "", NOW - 9 * DAY, 100, running=True),
         dict.fromkeys(WISHES, "a training is running"),

@@ -136,6 +136,23 @@ def test_windows_follow_the_cadence_of_the_trainings_not_a_longer_holdout(snapsh
     assert window.weight(model, old, START + 10 * DAY + week) == pytest.approx(0.95**7)
 
 
+def test_what_cannot_be_fitted_is_trained_on_the_next_longer_window(snapshot):
+    planned = recipe.plan(snapshot.model, snapshot, "demand", [comparison("all", "4d", -0.5, 10)])
+    used = []
+    while planned is not None:
+        used.append(window.name_of(planned.split.window))
+        before, planned = planned, recipe.longer(planned)
+    assert used == ["4d", "8d", "16d", "all"]
+    noted = window.unfitted(planned_of(snapshot, "8d"), before.split)
+    assert noted.sentence == "all rows; the newest 8d could not be compared"
+    fixed = snapshot.model.model_copy(update={"training": Training(holdout="1d", window="8d")})
+    assert recipe.longer(recipe.plan(fixed, replace(snapshot, model=fixed), "demand")) is None
+
+
+def planned_of(snapshot, name):
+    return recipe.plan(snapshot.model, snapshot, "demand", [comparison("all", name, -0.5, 10)]).split
+
+
 def test_old_comparisons_count_less(snapshot):
     assert chosen(snapshot, comparison("all", "8d", -0.10, 2), comparison("all", "8d", 0.09, 18)) == "all"
 

@@ -1,0 +1,73 @@
+"""Probation: who cannot predict rows that its predecessor can is worse; where neither can, nobody is to blame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
+from evergreen.monitoring import probation
+from evergreen.registry.version import Version, stored
+from evergreen.training.snapshot import Snapshot
+
+START, DAY = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timedelta(days=1)
+
+
+class Answering:
+    """An estimator that predicts what is true, but for some rows."""
+
+    def __init__(self, how):
+        self.how = how
+
+    def predict(self, rows):
+        if self.how == "raises":
+            raise ValueError("a category that it does not know")
+        values = 2 * rows["x"].to_numpy()
+        return np.where(np.arange(len(values)) == 0, np.nan, values) if self.how == "nan" else values
+
+
+class Two:
+    """A registry with a champion and the version that it replaced."""
+
+    def __init__(self, ours, theirs):
+        self.estimators = {"2": Answering(ours), "1": Answering(theirs)}
+
+    def load(self, version):
+        return self.estimators[version.number]
+
+    def previous(self, name):
+        return version("1")
+
+
+def version(number):
+    bounds = {"train_until": START + 5 * DAY, "holdout_from": START + 5 * DAY, "holdout_until": START + 10 * DAY}
+    return Version("toy", number, "", "", stored(bounds | {"promoted_at": START + 10 * DAY}))
+
+
+@pytest.fixture(scope="module")
+def snapshot(toy, rows, tmp_path_factory):
+    lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
+    lake.land(toy(), rows(30), "b", START, app=INGEST, mark=START)
+    return Snapshot.pin(lake, toy(), START + 30 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "state"),
+    [
+        ("well", "well", "holds"),
+        ("nan", "well", "worse"),
+        ("raises", "well", "worse"),
+        ("well", "nan", "unknown"),
+        ("well", "raises", "unknown"),
+        ("nan", "nan", "unknown"),
+        ("raises", "nan", "unknown"),
+    ],
+)
+def test_a_version_that_cannot_predict_is_worse_than_one_that_can(snapshot, ours, theirs, state):
+    policy = snapshot.model.policy.model_copy(update={"probation": 10 * DAY})
+    model = snapshot.model.model_copy(update={"policy": policy})
+    found = probation.watch(replace(snapshot, model=model), Two(ours, theirs), version("2"), START + 16 * DAY)
+    assert found is not None
+    assert found.state == state, found.reason
