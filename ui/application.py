@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -14,7 +15,7 @@ from ui.api import application as api
 from ui.guard import Guard
 from ui.pages import actions, activity, acts, model, models, programs, reference, sign_in
 from ui.refusal import RefusedError
-from ui.site import HEADERS, Site
+from ui.site import HEADERS, Site, plain_page
 
 STATIC = Path(__file__).parent / "static"
 
@@ -55,15 +56,36 @@ def _add_errors(app: FastAPI, site: Site) -> None:
     def missing(request: Request, error: Any) -> Response:
         said = getattr(error, "detail", "Not Found")
         message = f"There is no page {request.url.path}." if said == "Not Found" else said
-        return site.page(request, "problem", 404, title="Not found", message=message)
+        return _problem(site, request, 404, "Not found", message)
+
+    @app.exception_handler(405)
+    def not_so(request: Request, error: Any) -> Response:
+        message = f"{request.url.path} does not take {request.method}. Forms send to it; it is no page."
+        answer = _problem(site, request, 405, "Not a page", message)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors())
+        return _problem(
+            site, request, 422, "Not an address of a page", f"{request.url.path} was not understood. {wrong}."
+        )
 
     @app.exception_handler(RefusedError)
     def refused(request: Request, error: RefusedError) -> Response:
-        return site.page(request, "problem", error.status, title=error.title, message=str(error))
+        return _problem(site, request, error.status, error.title, str(error))
 
     @app.exception_handler(EvergreenError)
     def failed(request: Request, error: EvergreenError) -> Response:
-        return site.page(request, "problem", 503, title="This cannot be shown now", message=str(error))
+        return _problem(site, request, 503, "This cannot be shown now", str(error))
+
+
+def _problem(site: Site, request: Request, status: int, title: str, message: str) -> Response:
+    """The page of what went wrong; without what is known of models, for somebody who was not asked who it is."""
+    if "visitor" not in request.scope:
+        return plain_page(request, "refused", status, title=title, message=message)
+    return site.page(request, "problem", status, title=title, message=message)
 
 
 async def _closed(request: Request, answer: Any) -> Response:

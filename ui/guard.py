@@ -23,7 +23,6 @@ from ui.site import Site, plain_page
 
 SIGN_IN, AT_PROVIDER = "/sign-in", "/sign-in/provider"
 SIGNING_IN = (SIGN_IN, AT_PROVIDER, CALLBACK)
-_OPEN = ("/health", "/static/")  # which say nothing of a model
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Guard:
     async def __call__(self, request: Request, answer: Any) -> Response:
         """Handle a request."""
         path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-        if path.startswith(_OPEN) or "visitor" in request.scope:  # which an export sets, and no request can
+        if _is_open(path) or "visitor" in request.scope:  # which an export sets, and no request can
             return await _answered(request, answer)
         try:
             self._check_origin(request)
@@ -118,10 +117,10 @@ class Guard:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if self.keys is None or kind.lower() != "bearer":
             return None
-        if self.attempts.wait(_address(request)):
-            raise RefusedError(429, "Too many wrong keys came from this address. Try again in some minutes.")
         holder = self.keys.holder(digest_of(key.strip()))
-        if holder is None:
+        if holder is None:  # many persons may come from the address of one proxy: a right key never waits
+            if self.attempts.wait(_address(request)):
+                raise RefusedError(429, "Too many wrong keys came from this address. Try again in some minutes.")
             self.attempts.failed(_address(request))
             raise RefusedError(401, "This is no key of the UI.")
         return Visitor(holder.name, holder.role, holder.digest)
@@ -133,6 +132,11 @@ class Guard:
         if self.rules.trusts(_address(request)):
             return RefusedError(403, f"The proxy named nobody in the header {self.rules.identity!r}.")
         return RefusedError(403, "These pages are reached through their reverse proxy only, which says who you are.")
+
+
+def _is_open(path: str) -> bool:
+    """Whether an address says nothing of a model."""
+    return path == "/health" or path.startswith("/static/")
 
 
 def refusal(request: Request, error: RefusedError) -> Response:

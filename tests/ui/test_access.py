@@ -209,10 +209,19 @@ def test_a_program_sends_its_key(keys):
 def test_wrong_keys_may_be_tried_ten_times(keys):
     pages = Pages(client="10.1.1.1")
     assert [sign_in(pages, f"no-{number}").status_code for number in range(11)] == [401] * 10 + [429]
-    assert sign_in(pages, keys["viewer"]).status_code == 429
-    assert "Try again in 5 minutes" in words(sign_in(pages, keys["viewer"]).text)
+    assert "Try again in 5 minutes" in words(sign_in(pages, "no-11").text)
+    assert pages("/api/models", headers={"authorization": "Bearer no-12"}).status_code == 429
     other = Pages(pages.site, client="10.1.1.2")
-    assert sign_in(other, keys["viewer"]).status_code == 303
+    assert sign_in(other, "no").status_code == 401
+
+
+def test_a_right_key_never_waits_for_the_wrong_ones_of_others_behind_the_same_proxy(keys):
+    pages = Pages(client="10.1.1.1")
+    for number in range(11):
+        sign_in(pages, f"no-{number}")
+    right = {"authorization": f"Bearer {keys['viewer']}"}
+    assert pages("/api/models", headers=right).status_code == 200
+    assert sign_in(pages, keys["viewer"]).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -227,6 +236,52 @@ def test_signing_in_leads_to_no_other_site(keys, to):
 def test_files_and_health_need_nobody(keys):
     pages = Pages(client="10.1.1.1")
     assert [pages(path).status_code for path in ("/health", "/static/ui.css", "/static/design.css")] == [200] * 3
+
+
+@pytest.mark.parametrize("path", ["/healthx", "/health/toy", "/static/nothing.css", "/static"])
+def test_nobody_sees_the_frame_of_the_pages_where_no_page_is(keys, write_model, path):
+    write_model()
+    text = Pages(client="10.1.1.1")(path, headers=AGENT).text
+    assert "Action required" not in text
+    assert "as of" not in text
+
+
+def test_a_broken_line_locks_out_nobody_else_and_is_named_in_the_log_alone(keys, home, caplog):
+    raw = new_key("bob", "viewer")[0]
+    path = home / "ui.access.keys"
+    path.write_text(f"{path.read_text()}\n{raw} viewer Bob\n")
+    pages = Pages(client="10.1.1.1")
+    refused = sign_in(pages, "no")
+    assert refused.status_code == 401
+    assert raw[:8] not in refused.text + pages("/sign-in").text + caplog.text
+    assert "line 5." in caplog.text
+    assert sign_in(pages, keys["viewer"]).status_code == 303
+
+
+def test_who_runs_the_ui_reads_why_there_are_no_keys_and_visitors_do_not(keys, home, caplog):
+    pages = Pages(client="10.1.1.1")
+    (home / "ui.access.keys").unlink()
+    text = words(sign_in(pages, keys["viewer"]).text)
+    assert "The keys cannot be read now" in text
+    assert str(home) not in text
+    assert str(home) in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/models?page=x", 422),
+        ("/act/approve", 405),
+        ("/models/toy/versions/7/card", 404),
+        ("/pictures/toy/7/judged.png", 404),
+        ("/pictures/toy/99999999999999999999999/judged.png", 404),
+    ],
+)
+def test_a_browser_is_answered_with_a_page(write_model, path, status):
+    write_model()
+    answer = Pages()(path, headers=AGENT)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert "Action required" in answer.text
 
 
 @pytest.mark.parametrize(

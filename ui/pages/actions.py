@@ -48,7 +48,8 @@ def router(site: Site) -> APIRouter:
     def picture(model: str, number: Annotated[str, Path(pattern=r"^\d+$")], name: str) -> Response:
         if name not in _PICTURES or site.fleet.known().find(model) is None:
             raise RefusedError(404, "There is no such picture.")
-        found = waiting.picture(site.open(), model, number, name)
+        stores = site.open()
+        found = waiting.picture(stores, model, number, name) if stores.registry.find(model, number) else None
         if found is None:
             raise RefusedError(404, "There is no such picture.")
         return Response(found, media_type="image/png", headers={"cache-control": "private, max-age=3600"})

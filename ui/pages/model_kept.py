@@ -25,7 +25,10 @@ def router(site: Site) -> APIRouter:
     def card(request: Request, name: str, number: str) -> Response:
         asked = ModelRequest(site, request, name)
         assert asked.summary  # an unknown model has none
-        return HTMLResponse(model_card.page(site.open(), name, number), headers=_KEPT)
+        stores = site.open()
+        if stores.registry.find(name, number) is None:
+            return asked.missing(f"{name} has no version {number}.")
+        return HTMLResponse(model_card.page(stores, name, number), headers=_KEPT)
 
     @routes.get("/versions/{number}/data")
     def data(request: Request, name: str, number: str) -> Response:

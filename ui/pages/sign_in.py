@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x7e]*")  # an address of this site, and of no other one
 _LONGEST = 2_000  # bytes of the form, or letters of an address
+_UNREADABLE = "The keys cannot be read now. Tell the person who runs the UI: its log says why."
 
 
 def router(guard: Guard) -> APIRouter:
@@ -52,13 +53,13 @@ def _add_keys(routes: APIRouter, guard: Guard, keys: KeyRing) -> None:
     async def sign_in(request: Request) -> Response:
         fields = await _fields(request)
         key, to = fields.get("key", "").strip(), _local(fields.get("to", "/"))
-        if refused := _wait(guard, request):
-            return _asked(guard, request, to, refused)
         holder = keys.holder(digest_of(key))
         if holder is None:
+            if refused := _wait(guard, request):
+                return _asked(guard, request, to, refused)
             guard.attempts.failed(_address(request))
-            problem = keys.problem or "This is no key of the UI. Ask the person who runs it for one."
-            return _asked(guard, request, to, RefusedError(401, problem))
+            told = _UNREADABLE if keys.are_away else "This is no key of the UI. Ask the person who runs it for one."
+            return _asked(guard, request, to, RefusedError(401, told))
         root = request.scope.get("root_path", "")
         answer = RedirectResponse(f"{root}{to}", 303)
         sessions.begin(request, answer, holder, root)
@@ -129,7 +130,7 @@ def _asked(guard: Guard, request: Request, to: str, refused: RefusedError | None
         "to": _local(to),
         "keys": guard.keys is not None,
         "provider": guard.rules.provider.host if guard.rules.provider else "",
-        "problem": str(refused or (guard.keys.problem if guard.keys else "")),
+        "problem": str(refused or (_UNREADABLE if guard.keys and guard.keys.are_away else "")),
     }
     return plain_page(request, "sign_in", refused.status if refused else 200, **shown)
 
