@@ -15,6 +15,7 @@ BENCHMARKS = (
     "monitoring.estimates",
     "commands.startup",
     "commands.deploy",
+    "commands.fleet",
     "ingestion.ingest",
     "training.train",
     "training.demo",

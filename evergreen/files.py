@@ -34,6 +34,15 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def touched(path: Path) -> tuple[str, int, int]:
+    """Equal as long as a file, or the list of a folder's files, has not changed; without one zeros."""
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), 0, 0
+    return str(path), found.st_mtime_ns, found.st_size
+
+
 def secret(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a file that only its owner can read; the first call makes it.
 

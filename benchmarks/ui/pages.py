@@ -9,7 +9,6 @@ home of an earlier run (or leaves one there).
 import argparse
 import os
 import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -17,18 +16,16 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 from rich.table import Table
 
+from benchmarks.harness.fleet import make, name_of
 from benchmarks.harness.measuring import CONSOLE, clean
 from evergreen.project import CODE
-from evergreen.sql import quoted
 
-TEMPLATE, PORT, ASKED = "airtime", 8397, 15
+PORT, ASKED = 8397, 15
 _PROGRAMS = ("/activity", "/activity?act=promotion&page=9", "/activity?by=nobody", "/api/activity", "/metrics")
 _SERVER_MS, _KILOBYTES = 300, 500  # the goals
 
@@ -44,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
         home = (given.home or Path(name) / "home").resolve()
         if not (home / "models").is_dir():
-            _make(home, given)
+            make(home, given.models, given.days, given.lines)
         environment = clean({"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")})
         shutil.rmtree(home / "cache" / "ui", ignore_errors=True)
         for which in ("the first", "the next"):
@@ -52,77 +49,6 @@ def main() -> None:
                 _print_start(process, started, f"{given.models} models, {which} start")
                 if which == "the next":
                     _print_pages(process, given.models)
-
-
-def _make(home: Path, given: argparse.Namespace) -> None:
-    """A home with one model that lived, with as many checks and audit lines as asked for, and its copies."""
-    demo = home.with_name("demo-of-ui")
-    _command({"EVERGREEN_HOME": str(demo)}, "demo", "--weeks", "3", "--json")
-    shutil.copytree(demo / "demo", home)
-    where = {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
-    _command(where, "monitor", TEMPLATE, "--as-of", "2013-02-15", "--json")
-    os.environ |= where
-    _lengthen(given.days, given.lines)
-    text = (home / "models" / f"{TEMPLATE}.py").read_text()
-    for path in (home / "models").glob("*.py"):
-        if path.stem != TEMPLATE:
-            path.unlink()
-    for number in range(1, given.models):
-        name = _name(number)
-        (home / "models" / f"{name}.py").write_text(text.replace(quoted(TEMPLATE), quoted(name)))
-        shutil.copytree(home / "lake" / TEMPLATE, home / "lake" / name, copy_function=os.link)
-    _register([_name(number) for number in range(1, given.models)], home / "mlflow.db")
-
-
-def _command(where: dict[str, str], *words: str) -> None:
-    command = [sys.executable, "-m", "cli.main", *words]
-    subprocess.run(command, env=clean(where), cwd=CODE, check=True, stdout=subprocess.DEVNULL)
-
-
-def _name(number: int) -> str:
-    return f"store_{number:04}"
-
-
-def _lengthen(days: int, lines: int) -> None:
-    """Repeat the last check of the template on the days before it, and add lines to its audit log."""
-    from evergreen.lake import audit_log
-    from evergreen.lake.lake import Bare
-    from evergreen.monitoring import observation
-    from evergreen.stores import Stores
-
-    lake = Stores.open().lake
-    last = observation.read(lake, Bare(TEMPLATE), most=1)[-1]  # type: ignore[arg-type]
-
-    def before(time_: str, day: int) -> str:
-        return (pd.Timestamp(time_) - pd.Timedelta(days=day)).isoformat() if time_ else ""
-
-    observation.store(
-        lake,
-        *(
-            replace(
-                last,
-                as_of=before(last.as_of, day),
-                since=before(last.since, day),
-                until=before(last.until, day),
-                ripened=before(last.ripened, day),
-            )
-            for day in range(1, days)
-        ),
-    )
-    for number in range(lines - len(audit_log.read(lake, TEMPLATE))):
-        at = pd.Timestamp(last.as_of) - pd.Timedelta(hours=number)
-        audit_log.write(lake, TEMPLATE, "decision", f"day {number}", at, detail={"action": "nothing"})
-
-
-def _register(names: list[str], store: Path) -> None:
-    """The versions of the template under the other names, as rows of MLflow's tables."""
-    tables = ("registered_models", "registered_model_aliases", "model_versions", "model_version_tags")
-    with closing(sqlite3.connect(store)) as connection, connection:
-        for table in tables:
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            taken = ", ".join("?" if column == "name" else quoted(column) for column in columns)
-            insert = f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE name = ?"
-            connection.executemany(insert, [(name, TEMPLATE) for name in names])
 
 
 @contextmanager
@@ -173,7 +99,7 @@ def _print_start(process: "subprocess.Popen[bytes]", started: float, which: str)
 
 def _print_pages(process: "subprocess.Popen[bytes]", models: int) -> None:
     table = Table("page", "median ms", "largest ms", "KB", "goal")
-    name = _name(models // 2)
+    name = name_of(models // 2)
     for path in ("/", "/models", "/models?level=good&page=2", "/models?q=store_07", f"/models/{name}", *_PROGRAMS):
         asked = [_get(path) for _ in range(ASKED)]
         times = [1000 * seconds for _, seconds in asked]

@@ -1,6 +1,6 @@
 """The status of every model, one line each, read from the stores."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from evergreen.definition import loader
@@ -9,6 +9,7 @@ from evergreen.lake.lake import Bare, Lake
 from evergreen.lifecycle import acknowledgement, decision_log
 from evergreen.lifecycle.approval import Approval, pending_approval
 from evergreen.lifecycle.decision_log import Entry
+from evergreen.lifecycle.kept_status import KeptStatus
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.sql import stored
 from evergreen.stores import Stores
@@ -52,8 +53,14 @@ class Status:
 
 
 def status(stores: Stores) -> list[Status]:
-    """The status of every model; a broken file or store is noted in that model's line only."""
-    return [_status(stores, name) for name in [*loader.names(), *_undeclared(stores)]]
+    """The status of every model; a broken file or store is noted in that model's line only.
+
+    What is kept of an earlier look is not read again while nothing of the model has changed since.
+    """
+    kept = KeptStatus(stores, [column.name for column in fields(Status)])
+    found = [_status(stores, kept, name) for name in [*loader.names(), *_undeclared(stores)]]
+    kept.keep()
+    return found
 
 
 def _undeclared(stores: Stores) -> list[str]:
@@ -64,23 +71,24 @@ def _undeclared(stores: Stores) -> list[str]:
         return []
 
 
-def _status(stores: Stores, name: str) -> Status:
+def _status(stores: Stores, kept: KeptStatus, name: str) -> Status:
     model, broken = _defined(name)
+    column = "" if isinstance(model, Bare) else stored(model.time)
     try:
-        return replace(_looked_up(stores, model), note=broken)
+        return replace(Status(**kept.get(name, column, lambda: vars(_looked_up(stores, model)))), note=broken)
     except EvergreenError as error:
         return Status(model=name, note=broken or str(error))
 
 
 def _defined(name: str) -> "tuple[Model | Bare, str]":
     """A model's definition, or its bare name and the error: its champion is served nevertheless."""
-    if not loader.path_of(name).is_file():
-        todo = f"its champion still answers: `evergreen retire {name} --reason ...`"
-        return Bare(name), f"no model file any more, and {todo}"
     try:
         return loader.load(name), ""
     except EvergreenError as error:
-        return Bare(name), f"broken: {' '.join(str(error).split())}"
+        if loader.is_declared(name):
+            return Bare(name), f"broken: {' '.join(str(error).split())}"
+        todo = f"its champion still answers: `evergreen retire {name} --reason ...`"
+        return Bare(name), f"no model file any more, and {todo}"
 
 
 def _looked_up(stores: Stores, model: "Model | Bare") -> Status:

@@ -3,16 +3,9 @@
 import time
 from pathlib import Path
 
+from evergreen.files import touched as touched
+
 _REMOTE = 60.0  # seconds that a store whose changes cannot be seen from its files is taken for unchanged
-
-
-def touched(path: Path) -> tuple[str, int, int]:
-    """Equal as long as a file, or the list of a folder's files, has not changed."""
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path), 0, 0
-    return str(path), found.st_mtime_ns, found.st_size
 
 
 def commits(table: str) -> tuple[str, int, int]:
