@@ -1,6 +1,7 @@
 """Observe the champion: profile new rows, compare the newest window with the reference, store the result."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from prefect import task
@@ -11,6 +12,7 @@ from evergreen.monitoring import measurement, observation, probation, profile_st
 from evergreen.monitoring.newest_rows import own_time
 from evergreen.monitoring.observation import Observation
 from evergreen.monitoring.unjudged import unjudged
+from evergreen.monitoring.unseen import Unseen
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
@@ -26,7 +28,8 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
     snapshot = Snapshot.pin(lake, definition, as_of)
     now = own_time(lake, definition, as_of)
     profile_store.refresh(lake, definition, champion.number, base, now)
-    observed = measurement.observe(lake, definition, champion.number, base, as_of, now, snapshot.maturity)
+    unseen = Unseen.of(champion, partial(registry.load, champion))
+    observed = measurement.observe(lake, definition, champion.number, base, as_of, now, snapshot.maturity, unseen)
     if observed.ripened:
         watched = probation.watch(snapshot, registry, champion, pd.Timestamp(observed.ripened))
         observed = replace(observed, probation=watched)

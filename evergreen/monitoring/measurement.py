@@ -11,11 +11,13 @@ import pandas as pd
 from evergreen import sql as sqls
 from evergreen import time_units
 from evergreen.definition import label_delay
+from evergreen.definition.metrics import Floats
 from evergreen.definition.parsing.time_part import TimePart
 from evergreen.drift import columns, cusum, data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
+from evergreen.errors import TrainingError
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
 from evergreen.frames import with_columns
@@ -27,8 +29,11 @@ from evergreen.monitoring import degradation, estimation, observation, profile_s
 from evergreen.monitoring.newest_rows import newest_row
 from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
 from evergreen.monitoring.reference import PREDICTION, Reference
+from evergreen.monitoring.unseen import Unseen
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evergreen.definition.model import Model
 
 _PAST = 90  # latest observations from which the error of estimates is computed
@@ -44,6 +49,7 @@ def observe(
     as_of: pd.Timestamp,
     now: pd.Timestamp,
     maturity: LabelMaturity | None = None,
+    unseen: Unseen | None = None,
 ) -> Observation:
     """Measure the newest whole units with rows: drift, data quality, realised and estimated performance.
 
@@ -59,6 +65,8 @@ def observe(
         From `evergreen.monitoring.newest_rows.own_time`.
     maturity : LabelMaturity, optional
         From which age on labels are used, if that was learned.
+    unseen : Unseen, optional
+        What the version can be judged on where it has not predicted enough rows yet.
     """
     until = time_units.unit_start(now, model.monitoring.unit)
     since = until - model.monitoring.window
@@ -67,7 +75,7 @@ def observe(
     window_profile = counted.between(since, until)
     curve, watched = arrival(lake, model, as_of, now, maturity.delay if maturity else None)
     after = maturity.judged_after if maturity else curve.matures_after()
-    realised = _realised_performance(lake, model, version, base, (as_of, now), (curve, after))
+    realised = _realised_performance(lake, model, version, base, (as_of, now), (curve, after), unseen)
     current = _features(model, window_profile)
     labels = _labels(lake, model, version, base, realised.get("ripened", ""), now)
     rows_seen = max((column.rows for column in current.values()), default=0)
@@ -186,18 +194,47 @@ def _realised_performance(
     base: Reference,
     times: tuple[pd.Timestamp, pd.Timestamp],
     labels: tuple[ArrivalCurve, timedelta | None],
+    unseen: Unseen | None = None,
 ) -> dict[str, Any]:
-    """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`."""
-    (as_of, now), (curve, after) = times, labels
+    """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`.
+
+    Predictions count first. Where labels come late and trainings follow each other, each champion is replaced before
+    labels of what it predicted are there: then it is judged on all rows of the window that it has not seen.
+    """
+    (as_of, now), (_, after) = times, labels
     if after is None:
         return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
-    rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
+    since = until - model.performance_window
+    rows = _predicted_rows(lake, model, version, since, until)
+    found = _judged(model, base, rows, _prediction(model, rows), base.classes, (as_of, until), labels)
+    if found["state"] != "unknown" or unseen is None or unseen.since >= until:
+        return found
+    rows = _rows(lake, model, max(since, unseen.since), until)
+    try:
+        prediction, classes = unseen.predict(model, rows)
+    except TrainingError:  # such as of a column that the model file does not have any more
+        return found
+    instead = _judged(model, base, rows, prediction, classes, (as_of, until), labels)
+    if instead["state"] == "unknown":
+        return found
+    return instead | {"reason": f"{instead['reason']}, on all rows since {max(since, unseen.since):%Y-%m-%d}"}
+
+
+def _judged(
+    model: "Model",
+    base: Reference,
+    rows: pd.DataFrame,
+    prediction: Floats,
+    classes: "NDArray[Any] | None",
+    times: tuple[pd.Timestamp, pd.Timestamp],
+    labels: tuple[ArrivalCurve, timedelta | None],
+) -> dict[str, Any]:
+    """Performance on rows up to a time, on the labels that are mature, beside the baseline."""
+    (as_of, until), (curve, after) = times, labels
     mature = rows[model.target].notna() & (label_delay.used_from(model, rows, after) <= as_of)
     rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
-    realised = performance.observed(
-        model, rows, _prediction(model, rows), classes=base.classes, arrival=curve, as_of=as_of, after=after
-    )
+    realised = performance.observed(model, rows, prediction, classes=classes, arrival=curve, as_of=as_of, after=after)
     declines = degradation.declines(model.metric, realised, base.judged)
     suspicion = model.policy.suspicion
     judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
@@ -209,6 +246,14 @@ def _realised_performance(
         "slices": judged.slices,
         "suspected": judged.suspected,
     }
+
+
+def _rows(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows of a period, predicted or not."""
+    order = sqls.columns([model.time, *model.key])
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    sql = f"SELECT {sqls.columns(model.columns)} FROM {ROWS} WHERE {sqls.within(model.time)} ORDER BY {order}"
+    return lake.query(model, sql, bounds)
 
 
 def _predicted_rows(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
