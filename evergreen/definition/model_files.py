@@ -4,13 +4,15 @@ A file that defines many models by `Model.each` holds those whose names begin wi
 `stores_17`. So the file of a model is found by the model's name, and no other file runs for it.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evergreen import releases
 from evergreen.errors import ModelFileError
 from evergreen.settings import Settings
 
+DRAFTED = "drafted by `evergreen new`"  # in the first line of a file that is
 _SHOWN = 20  # names of models in a message
 
 
@@ -116,3 +118,13 @@ def _is_of(path: Path, name: str, *, alone: bool) -> bool:
         return templates.template(path).defines(name)
     except ModelFileError:
         return alone
+
+
+def unmentioned(name: str, columns: Iterable[str]) -> list[str]:
+    """Those of the columns that a drafted model file names nowhere: the table did not have them when it was drafted.
+
+    A file that was written by hand, or of which the first line was changed, need not name what it leaves out.
+    """
+    path = path_of(name)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [name for name in columns if json.dumps(name, ensure_ascii=False) not in text] if DRAFTED in text else []

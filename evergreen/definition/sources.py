@@ -122,6 +122,15 @@ class Source(BaseModel, ABC):
         return ""
 
     @property
+    def has_lines(self) -> bool:
+        """Whether `lines` can tell where a row stands."""
+        return False
+
+    def lines(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Tell for each of some rows, by their values, the file and line where it stands; empty where it is unknown."""
+        return [""] * len(rows)
+
+    @property
     def countable(self) -> bool:
         """Whether `daily` counts all rows, so that late ones are found."""
         return self.stored

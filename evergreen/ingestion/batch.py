@@ -1,6 +1,7 @@
 """A batch: the rows of a source for one period, checked, then landed in the lake or quarantined."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -8,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from evergreen.definition import disclosure
+from evergreen.definition.kinds.register import likely
+from evergreen.definition.model_files import unmentioned
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
 from evergreen.frames import with_columns
-from evergreen.ingestion import contract, label_feedback, zones
+from evergreen.ingestion import bad_cells, contract, label_feedback, zones
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.periods import around_doubled_hours
@@ -105,8 +108,9 @@ class Batch:
     def _of_new_columns(self) -> list[str]:
         """A line on the columns that are new in the source."""
         names = ", ".join(map(repr, self.new_columns))
-        line = f"the source has new columns that the model file does not declare: {names}; `features` or `extra` takes"
-        return [f"{line} them"] if self.new_columns else []
+        line = f"the source has new columns that the model file does not declare: {names}; to take them in, add"
+        written = ", ".join(f"{json.dumps(name)}: {json.dumps(likely(self.rows[name]))}" for name in self.new_columns)
+        return [f"{line} {written} to `features` or `extra`"] if self.new_columns else []
 
     @property
     def entry(self) -> Entry:
@@ -245,8 +249,7 @@ def of_source(
     rows, left = read[states == ""].reset_index(drop=True), int(np.isin(states, ("held", "dropped")).sum())
     origin = model.source.origin(model, since, until) if len(rows) else ""
     checked = compared(model, lake, rows, check(model, rows, until))
-    before = quarantine.undeclared(model.name) if len(rows) else None
-    new = () if before is None else tuple(name for name in undeclared(model, rows) if name not in before)
+    new = _new_columns(model, quarantine, rows) if len(rows) else ()
     beside = model.source.passed_over() if newest else ""
     return Batch(
         model,
@@ -264,6 +267,12 @@ def of_source(
     )
 
 
+def _new_columns(model: "Model", quarantine: Quarantine, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Undeclared columns that the source did not have before; at first, those that a draft of the model did not see."""
+    before, names = quarantine.undeclared(model.name), undeclared(model, rows)
+    return tuple(unmentioned(model.name, names) if before is None else (name for name in names if name not in before))
+
+
 def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:
     """The columns that the model neither declares nor reads others from."""
     read = model.read_columns
@@ -271,10 +280,13 @@ def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:
 
 
 def compared(model: "Model", lake: Lake, rows: pd.DataFrame, checked: Checked) -> Checked:
-    """Checked rows, with a failure if their times have a zone and those before had none, or the other way round."""
+    """Checked rows, with the place of bad cells, and a failure if their times have a zone and those before had none.
+
+    The other way round it is a failure, too.
+    """
     failures = zones.compared(model, lake, rows)
-    report = checked.report
-    return replace(checked, report=replace(report, results=[*report.results, *failures])) if failures else checked
+    report = bad_cells.located(model, rows, checked.report)
+    return replace(checked, report=replace(report, results=[*report.results, *failures]))
 
 
 def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:

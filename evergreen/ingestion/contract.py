@@ -1,8 +1,8 @@
 """Contracts: Great Expectations suites, in its own vocabulary (the only module that imports it)."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -64,10 +64,19 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of a whole contract on one batch of rows."""
+    """The results of a whole contract on one batch of rows.
+
+    Attributes
+    ----------
+    rows : int
+    results : list of Result
+    first : dict of (type, column) to int
+        The first row that an expectation did not expect, as far as it is known.
+    """
 
     rows: int
     results: list[Result]
+    first: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
@@ -108,8 +117,11 @@ def check(rows: pd.DataFrame, expectations: list[Expectation], hidden: Collectio
         An expectation cannot be run at all, for example a bound of the wrong type.
     """
     outcomes = _run(rows, [_implement(expectation) for expectation in expectations])
-    results = [_result(outcome.to_json_dict(), rows, set(hidden)) for outcome in outcomes]
-    return Report(rows=len(rows), results=results)
+    found = [outcome.to_json_dict() for outcome in outcomes]
+    results = [_result(outcome, rows, set(hidden)) for outcome in found]
+    known = zip(results, map(partial(_first, rows=rows), found), strict=True)
+    first = {(one.type, one.column): row for one, row in known if row is not None}
+    return Report(len(rows), results, first)
 
 
 def _implement(expectation: Expectation) -> Any:
@@ -192,6 +204,19 @@ def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hides: b
     if type_.startswith(_COUNTS) or (type_.startswith(_MEANS) and not hides and len(rows) >= MIN_GROUP_SIZE):
         return observed, ""
     return ("a value that is not shown" if hides else "another value"), observed
+
+
+def _first(outcome: dict[str, Any], rows: pd.DataFrame) -> int | None:
+    """The first row in which a column has a value that was not expected; None where it is not known."""
+    column, result = outcome["expectation_config"]["kwargs"].get("column", ""), outcome["result"]
+    if outcome["success"] or column not in rows.columns or "partial_unexpected_list" not in result:
+        return None
+    values = rows[column]
+    known = [value for value in result["partial_unexpected_list"] if value is not None]
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        known = [pd.Timestamp(value) for value in known]
+    matches = (values.isin(known) if known else values.isna()).to_numpy()
+    return int(matches.argmax()) if matches.any() else None
 
 
 def _exceptions(outcome: dict[str, Any]) -> list[str]:

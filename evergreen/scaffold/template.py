@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from evergreen.definition.gates import Gates
 from evergreen.definition.kinds.register import KINDS
+from evergreen.definition.model_files import DRAFTED
 from evergreen.definition.options import Policy
 from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text, parse
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _WIDTH = 116
 _BACKFILL = timedelta(days=365)
 _GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
-_FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
+_FILE = '''"""The model {name}, {drafted}: review the guesses, then remove their comments."""
 
 from evergreen import {names}
 
@@ -72,6 +73,7 @@ def render(draft: "Draft") -> str:
     return _FILE.format(
         **{part: getattr(draft, part) for part in ("name", "task", "target_kind", "label_delay", "rhythm", "pace")},
         why={part: _comment(reason) for part, reason in draft.why.items()},
+        drafted=DRAFTED,
         names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
         features=_features(draft),
         contract=_contract(draft),

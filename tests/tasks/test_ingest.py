@@ -104,6 +104,6 @@ def test_a_column_that_is_new_in_the_source_is_told_once(toy, monkeypatch, home)
     more |= {"fresh one": 2, "other": 3}
     assert notes(1) == [
         "the source has new columns that the model file does not declare: 'fresh one', 'other'; "
-        "`features` or `extra` takes them"
+        'to take them in, add "fresh one": "number", "other": "number" to `features` or `extra`'
     ]
     assert notes(2) == []

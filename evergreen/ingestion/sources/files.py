@@ -1,16 +1,16 @@
 """The source `Files`: Parquet and CSV files, read by DuckDB."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from evergreen.addresses import without_secrets
+from evergreen.addresses import expanded, without_secrets
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
@@ -26,8 +26,9 @@ from evergreen.ingestion.sources.file_access import (
     time_kinds,
 )
 from evergreen.ingestion.sources.growth import unless_growing
-from evergreen.ingestion.sources.places import format_of, passed_over
+from evergreen.ingestion.sources.places import format_of, local, passed_over
 from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
+from evergreen.ingestion.sources.text_lines import places
 from evergreen.lake.arrow import as_frame
 from evergreen.sql import RESERVED, literal, quoted
 
@@ -110,6 +111,15 @@ class Files(Source):
         """Name the tables in the folder that are of another kind than those which are read."""
         return passed_over(self.path)
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether they are CSV files of this machine whose form is declared."""
+        return self.csv is not None and "://" not in expanded(self.path)
+
+    def lines(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Tell for each of some rows the file and line where it stands."""
+        return places(list(map(Path, local(self.path).files)), self.csv, rows) if self.csv else super().lines(rows)
+
     def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
         """Return how many rows lie on each day before `until`, from their times alone."""
         with _Scan(self, model) as scan:
@@ -137,6 +147,7 @@ class _Scan:
     def __enter__(self) -> "_Scan":
         self._copies = TemporaryDirectory(prefix="evergreen-csv-")
         self._local_text: list[Path] = []
+        self._csv: tuple[list[str], list[list[str]]] | None = None  # files and their columns, made once
         self._connection = reading(self._model.timezone)
         self._place = resolved(self._source.path, self._connection)
         with self._explained():
@@ -269,7 +280,9 @@ class _Scan:
 
     def _declared(self, csv: Csv, *, as_text: bool) -> str:
         """CSV files whose form is declared: the kinds of the columns say their types."""
-        files, headers = csv_files(self._place, csv, Path(self._copies.name))
+        if self._csv is None:
+            self._csv = csv_files(self._place, csv, Path(self._copies.name))
+        files, headers = self._csv
         self._local_text = [] if self._place.is_remote else list(map(Path, files))
         return csv.rows(files, headers, (lambda _: "VARCHAR") if as_text else self._type_of)
 

@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import fsspec
@@ -11,8 +12,11 @@ import pandas as pd
 import pytest
 
 from evergreen import Csv
+from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.errors import EvergreenError, SourceError, SourceShapeError
 from evergreen.scaffold.reading import csv_form
+from evergreen.stores import Stores
+from tasks.ingest import ingest
 from tests.evergreen.scaffold.drafted_tables import LAKE, NOW, hours, written
 
 
@@ -273,3 +277,25 @@ def test_a_header_over_two_rows_of_a_sheet_is_told(landed, home):
     pd.concat([above, below]).to_excel(home / "table.xlsx", index=False, header=False)
     with pytest.raises(SourceError, match=r"the header takes two rows of the sheet. Write the names into one"):
         landed(home / "table.xlsx", target="y")
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_column_that_comes_between_draft_and_first_ingest_is_told_once(landed, home, edited):
+    """Those that the draft left out are told by it; a file that no draft wrote need not name them."""
+    rows = hours(300).assign(constant=1)
+    rows.to_csv(home / "table.csv", index=False)
+    draft, _, _ = landed(home / "table.csv", target="y")
+    if edited:
+        draft.path.write_text(draft.path.read_text().replace("drafted by `evergreen new`", "of tests"))
+    assert "constant" in draft.left_out
+    rows.assign(late=["a", "b"] * 150, rate=0.5).to_csv(home / "table.csv", index=False)
+    stores = replace(Stores.open(), live=False)
+    first = rows["at"].iloc[150].tz_localize("UTC")
+    periods = [(BEFORE_ANY_ROW, first), (first, NOW)]
+    ingested = [ingest.fn(stores, "table", since, until, NOW) for since, until in periods]
+    told = (
+        "the source has new columns that the model file does not declare: 'late', 'rate'; to take them in, add "
+        '"late": "category", "rate": "number" to `features` or `extra`'
+    )
+    assert [told in batch.notes for batch in ingested] == [not edited, False]
+    assert [batch.fate for batch in ingested] == ["landed"] * 2
