@@ -16,6 +16,7 @@ from evergreen.errors import SourceShapeError
 from evergreen.frames import with_columns
 from evergreen.ingestion import bad_cells, contract, label_feedback, zones
 from evergreen.ingestion.contract import Report, Result
+from evergreen.ingestion.key_conflicts import conflicts
 from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.periods import around_doubled_hours
 from evergreen.ingestion.quarantine import Entry, Quarantine
@@ -204,7 +205,17 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     once, doubles = each_once(cast_rows, rows, model)
     if doubles:
         report = contract.check(once, expectations, hidden)
-    return Checked(once, replace(report, results=[*report.results, *doubles]))
+    results = [_with_conflicts(result, once, model) for result in report.results]
+    return Checked(once, replace(report, results=[*results, *doubles]))
+
+
+def _with_conflicts(result: Result, rows: pd.DataFrame, model: "Model") -> Result:
+    """The failure of a key that is not unique, with what holds its rows apart."""
+    if result.success or not result.type.endswith("_to_be_unique") or result.column not in ("", *model.key[:1]):
+        return result
+    words = [name for name, kind in model.columns.items() if kind in ("category", "integer", "datetime")]
+    told = conflicts(rows, model.key, [name for name in words if name != model.target]).told
+    return replace(result, found=f"{result.found}; {told}") if told else result
 
 
 def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:

@@ -19,7 +19,7 @@ from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import bounds, keys, label_delay
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
-from evergreen.scaffold.reading import columns, event_time, missing_codes, names, time_parts, unlike_files
+from evergreen.scaffold.reading import columns, event_time, missing_codes, names, near_copies, time_parts, unlike_files
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
 from evergreen.scaffold.rounded_integers import REASON as WIDE
@@ -154,7 +154,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     others = {name: kind for name, kind in kinds.items() if name not in (time.column, target, *clock) and [name] != key}
     wide = wide_columns(table, rows, (name for name, kind in others.items() if kind in ("integer", "number")))
     exact = {name: kind for name, kind in others.items() if name not in wide}
-    features, left_out = _features(labelled, exact, target, task, table.total, time.values[labelled.index])
+    features, left_out = _features(labelled, exact, target, task, table.total, time.values[labelled.index], key)
     parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
     known = time.values[labelled.index]
     labels = label_delay.Labels(target, task, time.values, typed[target])
@@ -309,6 +309,7 @@ def _features(
     task: Task,
     total: int,
     times: "pd.Series[pd.Timestamp]",
+    key: list[str],
 ) -> tuple[dict[str, Kind], dict[str, str]]:
     """The features, and the columns that are left out and why; whole numbers become numbers, which may be missing."""
     reasons = {
@@ -320,5 +321,6 @@ def _features(
     useful = {name: kind for name, kind in kinds.items() if kind and not reasons[name]}
     features: dict[str, Kind] = {name: "number" if kind == "integer" else kind for name, kind in useful.items()}
     left_out = {name: reason for name, reason in reasons.items() if reason}
-    left_out |= columns.leaking(rows, features, target, task)
+    near = near_copies.found(rows, features, target, times, key) if task == "regression" else {}
+    left_out |= near | columns.leaking(rows, features, target, task)
     return {name: kind for name, kind in features.items() if name not in left_out}, left_out

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.key_conflicts import Conflicts, conflicts
 from evergreen.scaffold.reading import columns
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
@@ -13,6 +14,7 @@ from evergreen.scaffold.reading.sample import Table
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind
 
+_SHOWN = 3  # columns that differ, and values, in an example
 _BESIDE = 8  # columns that are tried beside the time as a key, one or two of them
 
 
@@ -42,8 +44,11 @@ def find(
         for name in others
         if kinds[name] == "category" and not rows[name].astype("str").str.contains(r"\s").any()
     ]
+    within = [
+        [name, other] for name in _of_one_time(ids, rows, time) for other in others[: _BESIDE + 1] if other != name
+    ]
     beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
-    tried = [*ids, *words, [time.column], *([time.column, *some] for some in beside)]
+    tried = [*ids, *words, [time.column], *within, *([time.column, *some] for some in beside)]
     once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
     for key in tried:
         if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
@@ -51,7 +56,30 @@ def find(
     nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
     shared = int(once.duplicated(nearest, keep=False).sum())
     told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"
+    told += _example(conflicts(once, nearest, []), nearest)
     return [], "; ".join(filter(None, [told, _told_of_doubles(table)]))
+
+
+def _of_one_time(ids: list[list[str]], rows: pd.DataFrame, time: EventTime) -> list[str]:
+    """Identifiers of events that several rows describe, such as the lines of an order: each has one time."""
+    return [name for (name,) in ids if rows.groupby(name)[time.column].nunique().max() == 1]
+
+
+def _example(found: Conflicts, key: list[str]) -> str:
+    """The values of one key whose rows differ, and those that differ.
+
+    Examples
+    --------
+    >>> _example(conflicts(pd.DataFrame({"id": [7, 7], "x": [1, 2]}), ["id"], []), ["id"])
+    "; 'id' 7 has 'x' 1, 2"
+    """
+    if found.examples.empty:
+        return ""
+    rows = found.examples
+    of = ", ".join(f"{name!r} {rows[name].iloc[0]}" for name in key)
+    differing = [name for name in found.differing if rows[name].nunique(dropna=False) > 1][:_SHOWN]
+    values = "; ".join(f"{name!r} {', '.join(map(str, rows[name].head(_SHOWN)))}" for name in differing)
+    return f"; {of} has {values}"
 
 
 def _told_of_doubles(table: Table) -> str:
@@ -75,7 +103,11 @@ def require_unique(table: Table, rows: pd.DataFrame, key: list[str], time: Event
     inputs = _inputs(key, time)
     if (distinct := table.distinct(inputs)) == table.different and not rows[inputs].isna().any(axis=None):
         return
+    words = [str(name) for name in rows if columns.reading(rows[name]).kind in ("integer", "category")]
+    found = conflicts(rows, inputs, words)
+    told = f": {found.told}{_example(found, inputs)}" if found.told else ""
     raise ScaffoldError(
         f"No key: {listed(key)} has {distinct:,} different values in {table.different:,} rows, so a corrected row "
-        "cannot be told from a new one. Name more columns with --key, or none: then its content identifies a row."
+        f"cannot be told from a new one{told}. Name more columns with --key, or none: then its content identifies a "
+        "row."
     )
