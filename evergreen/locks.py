@@ -11,6 +11,8 @@ from pathlib import Path
 from evergreen.errors import BusyError
 from evergreen.settings import Settings
 
+_PATIENCE = 0.2  # seconds: who only asks whether a lock is held, takes it for a moment
+
 
 @contextmanager
 def model_lock(model: str, doing: str) -> Iterator[None]:
@@ -66,7 +68,7 @@ def file_lock(path: Path, busy: str) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=_PATIENCE, poll_interval=_PATIENCE / 10):
             yield
     except Timeout as error:
         raise BusyError(busy) from error

@@ -12,6 +12,7 @@ from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError, EvergreenError
 from evergreen.gates import judgement
 from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.champion_moves import settle
 from evergreen.lifecycle.decision import Decision, degradation
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import model_lock
@@ -95,6 +96,9 @@ def report_and_maintain(stores: Stores, model: str, at: pd.Timestamp) -> None:
 def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
     """The champion, after an interrupted rollback has been finished."""
     champion = stores.registry.champion(model)
+    if champion is not None and champion.rolled_back:
+        settle(stores, model)  # if a later line has restored it, the mark is that of a process which came late
+        champion = stores.registry.champion(model)
     if champion is None or not champion.rolled_back:
         return champion
     roll_back_champion(stores, champion, champion.rolled_back_reason, at)

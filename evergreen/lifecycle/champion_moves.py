@@ -59,8 +59,13 @@ def carry_out(stores: Stores, line: Line) -> None:
 
 
 def stands(registry: Registry, line: Line) -> bool:
-    """Whether the aliases are as a line says; also where its version is not there any more."""
+    """Whether the aliases are as a line says; also where its version is not there any more.
+
+    A champion that is marked as rolled back or retired is not: a process that came late has marked it, and has died.
+    """
     champion, named = registry.champion(line.model), "" if _retires(line) else line.subject
+    if champion is not None and champion.number == named:
+        return not champion.rolled_back and champion.retired_at is None
     return (champion.number if champion else "") == named or bool(named and registry.find(line.model, named) is None)
 
 

@@ -14,6 +14,7 @@ from evergreen.lifecycle import champion_moves, retirement
 from evergreen.lifecycle.rollback import destination
 from evergreen.registry.version import CHAMPION, PREVIOUS
 from evergreen.stores import Stores
+from flows.monitor import finish_rollback
 from flows.refresh import refresh
 from tasks import promote, rollback
 from tests.prepared_homes import refreshed
@@ -140,6 +141,20 @@ def test_a_process_that_was_stopped_after_its_line_comes_too_late(stores, old, n
     assert stores.registry.version("toy", PREVIOUS).number == old.number
 
 
+def test_what_a_process_marked_that_came_too_late_and_died_is_put_right(stores, old, new, monkeypatch):
+    put_back(stores, new, old)
+    late = audit_log.newest_move(stores.lake, "toy")
+    put_back(stores, old, stores.registry.version("toy", new.number))  # a person takes it back
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stores.registry), "alias", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            champion_moves.enact(stores.registry, late)
+    assert stores.registry.champion("toy").rolled_back
+    assert finish_rollback(stores, "toy", AT).number == new.number
+    assert not stores.registry.champion("toy").rolled_back
+    assert problems(stores) == []
+
+
 def test_the_same_promotion_after_another_move_is_a_line_of_its_own(stores, old, new):
     put_back(stores, new, old)
     newest, detail = (
@@ -156,7 +171,7 @@ def test_the_same_promotion_after_another_move_is_a_line_of_its_own(stores, old,
 
 @pytest.mark.parametrize("undone", [False, True])
 def test_a_retirement_that_comes_after_another_move_takes_no_champion_away(stores, old, new, monkeypatch, undone):
-    monkeypatch.setattr(retirement.model_files, "names", list)  # its file is deleted
+    monkeypatch.setattr(retirement.model_files, "is_declared", lambda _: False)  # its file is deleted
     if undone:
         retirement.retire(stores, "toy", "sold no more", "ann", AT)
     act = retirement.undo if undone else retirement.retire
