@@ -255,9 +255,16 @@ class Quarantine:
             file.write(text)
 
     def _read_entry(self, path: str) -> Entry:
-        with self._files.open(path, encoding="utf-8") as file:
+        message = (
+            f"{path} is no report of a batch in quarantine: {{reason}}. Restore it from a backup, or move its folder "
+            "out of the lake: `evergreen refresh` reads the batch again."
+        )
+        with (
+            self._files.open(path, encoding="utf-8") as file,
+            translated(QuarantineError, message, ValueError, KeyError, TypeError),
+        ):
             data: dict[str, Any] = json.load(file)
-        return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
+            return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
 
 
 def _explained(doing: str) -> AbstractContextManager[None]:

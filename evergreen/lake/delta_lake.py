@@ -76,6 +76,15 @@ class DeltaLake:
         changes = (entry["version"] for entry in table.history(limit=10) if entry["operation"] not in _SAME)
         return int(next(changes, table.version()))
 
+    def written(self, model: str, table: str) -> pd.Timestamp | None:
+        """When rows were last written to a table, by the clock; None if nobody knows."""
+        with explained(f"read the log of {self.uri(model, table)}"):
+            commits = self.opened(model, table).history(limit=_RECENT)
+        times = (
+            commit["timestamp"] for commit in commits if commit["operation"] not in _SAME and "timestamp" in commit
+        )
+        return next((pd.Timestamp(time, unit="ms", tz="UTC") for time in times), None)
+
     def history(self, model: str) -> list[dict[str, Any]]:
         """The commits to the table of rows, newest first, each with Evergreen's metadata."""
         table = self._opened_if_there(model)

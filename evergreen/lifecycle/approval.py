@@ -76,6 +76,23 @@ def pending_approval(versions: list[Version], as_of: pd.Timestamp | None = None)
     return next((approval for approval in approvals if approval.state == "waiting"), None)
 
 
+def last_request(versions: list[Version], as_of: pd.Timestamp) -> Approval | None:
+    """The request for approval that needs a person: the pending one, or that of the last training, if it has lapsed.
+
+    Parameters
+    ----------
+    versions : list of Version
+        All of a model, newest first.
+    as_of : Timestamp
+    """
+    pending = pending_approval(versions, as_of)
+    last = next((version.number for version in versions if not version.refit_of), "")
+    lapsed = (
+        approval for approval in (approval_of(version, as_of) for version in versions) if approval.state == "lapsed"
+    )
+    return pending or next((request for request in lapsed if last in (request.version.number, request.judged)), None)
+
+
 def request_approval(
     registry: Registry, version: Version, judged: Judgement, as_of: pd.Timestamp, within: timedelta
 ) -> Approval:

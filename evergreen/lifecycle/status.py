@@ -1,13 +1,15 @@
 """The status of every model, one line each, read from the stores."""
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import Bare, Lake
 from evergreen.lifecycle import acknowledgement, decision_log
-from evergreen.lifecycle.approval import Approval, pending_approval
+from evergreen.lifecycle.approval import Approval, last_request, pending_approval
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.lifecycle.kept_status import KeptStatus
 from evergreen.lifecycle.retirement import undeclared
@@ -16,6 +18,9 @@ from evergreen.stores import Stores
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+
+_LATER = ("until", "later")  # kept beside a status: when its request for approval lapses, what is `decided` then
+_MOMENT = pd.Timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Status:
     quarantined : int
         Batches in quarantine that await a decision.
     decided : str
-        The newest decision and its reason, or the pending approval; after the monitor's alert if it is not cleared.
+        The newest decision and its reason, or the request for an approval, pending or lapsed; after the monitor's
+        alert if it is not cleared.
     note : str
         The error, if there is one.
     """
@@ -52,13 +58,20 @@ class Status:
     note: str = ""
 
 
-def status(stores: Stores) -> list[Status]:
+def status(stores: Stores, as_of: pd.Timestamp | None = None) -> list[Status]:
     """The status of every model; a broken file or store is noted in that model's line only.
 
     What is kept of an earlier look is not read again while nothing of the model has changed since.
+
+    Parameters
+    ----------
+    stores : Stores
+    as_of : Timestamp or None
+        Whether a request for approval has lapsed by then; now by default.
     """
-    kept = KeptStatus(stores, [column.name for column in fields(Status)])
-    found = [_status(stores, kept, name) for name in [*loader.names(), *_undeclared(stores)]]
+    now = as_of if as_of is not None else pd.Timestamp.now("UTC")
+    kept = KeptStatus(stores, [*(column.name for column in fields(Status)), *_LATER])
+    found = [_status(stores, kept, name, now) for name in [*loader.names(), *_undeclared(stores)]]
     kept.keep()
     return found
 
@@ -71,11 +84,15 @@ def _undeclared(stores: Stores) -> list[str]:
         return []
 
 
-def _status(stores: Stores, kept: KeptStatus, name: str) -> Status:
+def _status(stores: Stores, kept: KeptStatus, name: str, now: pd.Timestamp) -> Status:
     model, broken = _defined(name)
     column = "" if isinstance(model, Bare) else stored(model.time)
     try:
-        return replace(Status(**kept.get(name, column, lambda: vars(_looked_up(stores, model)))), note=broken)
+        known = dict(kept.get(name, column, lambda: _looked_up(stores, model)))
+        until, later = (known.pop(field) for field in _LATER)
+        if until and now > pd.Timestamp(until):
+            known["decided"] = later
+        return replace(Status(**known), note=broken)
     except EvergreenError as error:
         return Status(model=name, note=broken or str(error))
 
@@ -91,14 +108,18 @@ def _defined(name: str) -> "tuple[Model | Bare, str]":
         return Bare(name), f"no model file any more, and {todo}"
 
 
-def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
+def _looked_up(stores: Stores, model: "Model | Bare") -> dict[str, Any]:
+    """The fields of a status, until when it holds, and what `decided` is afterwards."""
     lake, versions = stores.lake, stores.registry.versions(model.name)
     champion = next((version for version in versions if "champion" in version.aliases), None)
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark
     quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
-    return Status(
+    pending = pending_approval(versions)
+    until = pending.until if pending else ""
+    lapsed = last_request(versions, pd.Timestamp(until) + _MOMENT) if until else None
+    found = Status(
         model=model.name,
         champion=champion.number if champion else "",
         since=champion.champion_since.isoformat() if champion and champion.champion_since else "",
@@ -106,8 +127,9 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.decision or "not judged" if last else "",
         quarantined=len(quarantined),
-        decided=_decided(lake, model, pending_approval(versions)),
+        decided=_decided(lake, model, pending),
     )
+    return vars(found) | dict(zip(_LATER, (until, _decided(lake, model, lapsed) if until else ""), strict=True))
 
 
 def _decided(lake: "Lake", model: "Model | Bare", pending: Approval | None) -> str:

@@ -58,7 +58,12 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
     assert (asking.decision, asking.champion, asking.moved, asking.code) == ("waiting", "2", False, Exit.WAITING)
     assert asking.reason.startswith("toy@2 is pending approval until 2013-02-03 00:00 UTC. All ")
     assert champion() is None
-    assert status(Stores.open())[0].decided == "toy@2 is pending approval until 2013-02-03 00:00 UTC"
+    assert (
+        status(Stores.open(), pd.Timestamp(JANUARY))[0].decided
+        == "toy@2 is pending approval until 2013-02-03 00:00 UTC"
+    )
+    lapsed = "toy@2 was not answered by 2013-02-03 00:00 UTC, and the request has lapsed"
+    assert status(Stores.open())[0].decided == lapsed
 
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.champion, again.moved) == ("waiting", "2", False)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
 from evergreen.errors import EvergreenError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
@@ -56,7 +58,6 @@ class VersionFacts:
     version : Version
     judged : list of Judged
         That of an online evaluation first.
-    approval : Approval
     refits : list of Version
         Those that repeat it on all rows.
     starters : list of str
@@ -67,10 +68,14 @@ class VersionFacts:
 
     version: Version
     judged: list[Judged] = field(default_factory=list)
-    approval: Approval | None = None
     refits: list[Version] = field(default_factory=list)
     starters: list[str] = field(default_factory=list)
     unread: str = ""
+
+    @property
+    def approval(self) -> Approval:
+        """Its approval now: a request may have lapsed since it was read."""
+        return approval_of(self.version, pd.Timestamp.now("UTC"))
 
 
 def listed(stores: Stores, name: str) -> list[Version]:
@@ -89,8 +94,8 @@ def of(stores: Stores, name: str, number: str) -> VersionFacts | None:
     try:
         judged = [_judged(stores, version, judgement) for judgement in stored_judgements(stores.registry, version)]
     except (EvergreenError, ValueError) as error:
-        return VersionFacts(version, [], approval, refits, asked, str(error))
-    return VersionFacts(version, judged, approval, refits, asked)
+        return VersionFacts(version, [], refits, asked, str(error))
+    return VersionFacts(version, judged, refits, asked)
 
 
 def _judged(stores: Stores, version: Version, judgement: Judgement) -> Judged:

@@ -225,9 +225,16 @@ class Activity:
         began = datetime.now(UTC)
         try:
             stores = self.open()
-            names = sorted({*model_files.names(), *state_format.models(Settings.read().lake)})
+            stored = state_format.models(Settings.read().lake)
+            names = sorted({*model_files.names(), *stored})
             with self._connected() as index:
                 kept = dict(index.execute("SELECT model, state FROM logs"))
+                logged = {name for (name,) in index.execute("SELECT model FROM logs WHERE lines > 0")}
+                if logged and logged.isdisjoint(stored):
+                    raise LakeError(
+                        f"The lake {Settings.read().lake} holds none of the audit logs that were known. Mount or "
+                        f"restore it. If it was emptied on purpose, delete {_place().parent}."
+                    )
                 gone = [[name] for name in kept.keys() - set(names)]
                 index.executemany("DELETE FROM lines WHERE model = ?", gone)
                 index.executemany("DELETE FROM logs WHERE model = ?", gone)

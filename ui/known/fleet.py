@@ -2,27 +2,28 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from evergreen import files
 from evergreen.definition import model_files
-from evergreen.errors import EvergreenError
+from evergreen.errors import EvergreenError, LakeError, RegistryError
 from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from ui.known import changes, summary
 from ui.known.background import Background
-from ui.known.parts import lasting
+from ui.known.health import Finding, Level
+from ui.known.parts import fault, lasting
 from ui.known.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
-_FORM = 1  # of a summary: what was kept of another form is read anew
+_OUTAGE = 3  # models in a row that cannot be read: the stores are away
+_FORM = 2  # of a summary: what was kept of another form is read anew
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Fleet:
     open: Callable[[], Stores] = Stores.open
     _known: Known = field(default_factory=Known)
     _read: dict[str, tuple[str, Summary]] = field(default_factory=dict)
-    _versions: tuple[object, dict[str, str]] = (None, {})
+    _versions: tuple[object, dict[str, str] | None] = (None, {})
     _reading: Background = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,41 +87,86 @@ class Fleet:
             How many seconds to wait for what is being read.
         """
         self._reading.ask(patience)
-        return self._known
+        now, known = datetime.now(UTC), self._known
+        return replace(known, summaries=[summary.at(now) for summary in known.summaries])
 
     def _refresh(self) -> None:
         try:
             self._known = self._looked()
             self._keep()
-        except EvergreenError as error:
-            self._known = Known(self._known.summaries, self._known.at, str(error))
+        except Exception as error:
+            self._known = Known(self._known.summaries, self._known.at, _sentence(error, "The models"))
 
     def _looked(self) -> Known:
         stores, began = self.open(), datetime.now(UTC)
-        names = sorted({*model_files.names(), *undeclared(stores.registry)})
         versions = self._states_of_versions(stores)
+        self._check_there(stores, versions)
+        names = sorted({*model_files.names(), *undeclared(stores.registry)})
         found: list[Summary] = []
+        failed = 0  # in a row
         for place, name in enumerate(names):
-            state = _digest((versions.get(name, ""), lake_state(stores, name)))
-            if name not in self._read or self._read[name][0] != state:
-                self._read[name] = state, summary.of(stores, name)
-            found.append(self._read[name][1])
+            try:
+                found.append(self._of(stores, name, self._versions[0] if versions is None else versions.get(name, "")))
+                failed = 0
+            except Exception as error:  # a damaged table of one model hides no other one
+                failed += 1
+                if failed in (_OUTAGE, len(names)):
+                    raise
+                found.append(self._spoilt(name, _sentence(error, name)))
             if self._known.at is None:  # the first time, what is there is shown as it comes
                 self._known = Known([*found], None, "", len(names) - place - 1)
         return Known(found, began)
 
-    def _states_of_versions(self, stores: Stores) -> dict[str, str]:
-        """Of each model what is equal as long as its versions are."""
+    def _of(self, stores: Stores, name: str, versions: object) -> Summary:
+        """The summary of a model, read if something has changed."""
+        state = _digest((versions, lake_state(stores, name)))
+        if name not in self._read or self._read[name][0] != state:
+            self._read[name] = state, summary.of(stores, name)
+        return self._read[name][1]
+
+    def _spoilt(self, name: str, problem: str) -> Summary:
+        """What was known before of a model that cannot be read; it is read again the next time."""
+        before = self._read[name][1] if name in self._read else Summary(name)
+        return replace(before, findings=[*before.findings, Finding("stores", Level.BAD, f"stores: {problem}")])
+
+    def _check_there(self, stores: Stores, versions: dict[str, str] | None) -> None:
+        """Make sure that empty stores are new ones: a disk that is not mounted is an empty folder.
+
+        Raises
+        ------
+        LakeError, RegistryError
+            What was known before is in no store any more.
+        """
+        declared = model_files.names()
+        before = [read for name, (_, read) in self._read.items() if name in declared]
+        on_purpose = f"If it was emptied on purpose, delete {_file().parent}."
+        landed = [read.name for read in before if read.newest or read.checked or read.alert or read.quarantined]
+        folders = [stores.lake.uri(name).rpartition("/")[0] for name in landed]
+        if folders and not any("://" in folder or Path(folder).is_dir() for folder in folders):
+            raise LakeError(
+                f"The lake holds nothing of the models whose rows it had, such as {folders[0]}. Mount or restore it. "
+                f"{on_purpose}"
+            )
+        trained = [read.name for read in before if read.champion or read.verdict or read.pending]
+        if trained and versions is not None and versions.keys().isdisjoint(trained):
+            raise RegistryError(
+                f"The model registry {Settings.read().tracking_uri} holds no version of the models that it had, such "
+                f"as {trained[0]}. Mount or restore it. {on_purpose}"
+            )
+
+    def _states_of_versions(self, stores: Stores) -> dict[str, str] | None:
+        """Of each model with versions what is equal as long as they are; None if that would cost too much."""
         state = registry_state()
         if self._versions[0] != state:
-            self._versions = state, stores.registry.fingerprints() or defaultdict(lambda: repr(state))
+            self._versions = state, stores.registry.fingerprints()
         return self._versions[1]
 
     def _keep(self) -> None:
         """Keep what is known, for a start when the stores are away, and so that it is not read again."""
         if self._known.at is None:
             return
-        models = {read.name: (self._read[read.name][0], read.dump()) for read in self._known.summaries}
+        names = [found.name for found in self._known.summaries if found.name in self._read]
+        models = {name: (self._read[name][0], self._read[name][1].dump()) for name in names}
         with suppress(OSError):
             _file().parent.mkdir(parents=True, exist_ok=True)
             files.replace(_file(), json.dumps({"at": self._known.at.isoformat(), "models": models}))
@@ -154,6 +200,11 @@ def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] =
         return registry_state(), *lake_state(open_stores(), name, read)
     except EvergreenError:
         return ("away", lasting(FRESH))
+
+
+def _sentence(error: Exception, what: str) -> str:
+    """Why something could not be read; of a fault of Evergreen's own the log says where."""
+    return " ".join(str(error).split()) if isinstance(error, EvergreenError) else fault(error, what)
 
 
 def _digest(state: object) -> str:

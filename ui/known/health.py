@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from evergreen.lifecycle.acknowledgement import Alert
 from evergreen.lifecycle.approval import Approval
+from evergreen.lifecycle.decision import MONITOR_FAILED
 
 if TYPE_CHECKING:
     from evergreen.monitoring.observation import Observation
@@ -69,6 +71,19 @@ def of_registry(champion: str, trained: bool, pending: Approval | None, verdict:
         yield Finding("serving", Level.BAD, f"no version answers; the last training ended with: {verdict or 'nothing'}")
     else:
         yield Finding("serving", Level.UNKNOWN, "no version has been trained yet")
+
+
+def of_alert(alert: Alert | None) -> Iterator[Finding]:
+    """What the alert of the monitor says that no later check has cleared; nothing new once it is acknowledged.
+
+    While the monitor fails, nobody knows how the model is, whoever has seen that.
+    """
+    if alert is None:
+        return
+    if alert.entry.reason.startswith(MONITOR_FAILED):
+        yield Finding("monitoring", Level.ATTENTION if alert.by else Level.BAD, alert.entry.reason)
+    elif not alert.by:
+        yield Finding("alert", Level.ATTENTION, alert.entry.reason)
 
 
 def of_quarantine(held: int) -> Iterator[Finding]:

@@ -14,6 +14,12 @@ K = TypeVar("K", bound=Hashable)
 _KEPT, _AT_ONCE, _WAITING = 256, 4, 64
 
 
+def fault(error: Exception, what: str) -> str:
+    """A fault of Evergreen itself in words, for a page; the log says where it is."""
+    logging.getLogger(__name__).error("%s", what, exc_info=error)
+    return f"A fault of Evergreen itself, {type(error).__name__}; the UI has printed where."
+
+
 def lasting(seconds: float) -> int:
     """A state that is another one after at most so many seconds, of what changes unseen."""
     return int(time.monotonic() / seconds)
@@ -36,6 +42,11 @@ class Part:
     value: Any = None
     problem: str = ""
     pending: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was read, and nothing has kept it from being read since."""
+        return self.value is not None and not self.problem
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,7 @@ class Reader:
         except EvergreenError as error:
             self._keep(question, Part(self._before(question), str(error)))
         except Exception as error:
-            logging.getLogger(__name__).exception("A part of a page: %s", question.key)
-            told = f"A fault of Evergreen itself, {type(error).__name__}; the UI has printed where."
-            self._keep(question, Part(self._before(question), told))
+            self._keep(question, Part(self._before(question), fault(error, f"A part of a page, {question.key}")))
         finally:
             with self._lock:
                 del self._running[question.key]

@@ -1,13 +1,19 @@
 """The summary of a model, as the page of all models and the action page show it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from evergreen.definition import loader
+from evergreen.durations import as_text
 from evergreen.errors import EvergreenError
+from evergreen.iso_time import parsed, seconds
 from evergreen.json_record import JsonRecord
-from evergreen.lake.lake import Bare
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import OBSERVATIONS, Bare
 from evergreen.lifecycle import acknowledgement
 from evergreen.lifecycle.approval import pending_approval
 from evergreen.monitoring import observation
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _TREND = 60  # checks
+_LATE, _LEAST = 3.0, timedelta(days=1)  # a check that is so many usual steps late, and at least so long, is missed
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,14 @@ class Summary(JsonRecord):
         The batches that wait for a person.
     pending : str
         The version that is pending approval; empty for none.
+    until : str
+        When the request for approval lapses.
+    retrained : bool
+        Whether there was a training after that of the pending version.
+    written : str
+        When the last check was written, by the clock; empty without a champion.
+    step : float
+        The usual time between checks, in seconds; NaN if there were too few.
     alert, alerted : str
         The monitor's alert that no later check has cleared, and when it was raised.
     acknowledged : str
@@ -96,6 +111,10 @@ class Summary(JsonRecord):
     trend: Trend = field(default_factory=Trend)
     quarantined: list[str] = field(default_factory=list)
     pending: str = ""
+    until: str = ""
+    retrained: bool = False
+    written: str = ""
+    step: float = math.nan
     alert: str = ""
     alerted: str = ""
     acknowledged: str = ""
@@ -110,6 +129,30 @@ class Summary(JsonRecord):
     def health(self) -> Finding:
         """The finding that decides."""
         return health.worst(self.findings) if self.findings else Finding("", Level.UNKNOWN, "nothing is known of it")
+
+    def at(self, now: datetime) -> "Summary":
+        """The same at a time: since it was read, a request for approval may have lapsed and a check been missed."""
+        lapsed = bool(self.pending and self.until) and now > parsed(self.until)
+        late = self._late(now)
+        if not lapsed and late is None:
+            return self
+        findings = [finding for finding in self.findings if not lapsed or finding.side != "approval"]
+        if lapsed and not self.retrained:
+            told = f"version {self.pending} was not answered by {_minute(self.until)}, and the request has lapsed"
+            findings.append(Finding("approval", Level.ATTENTION, f"{told}: train again to create one"))
+        if late is not None:
+            findings.append(late)
+        return replace(self, pending="" if lapsed else self.pending, findings=findings)
+
+    def _late(self, now: datetime) -> Finding | None:
+        """That there should have been a check since, if there should."""
+        if not self.written or not math.isfinite(self.step):
+            return None
+        if now - parsed(self.written) <= max(_LATE * timedelta(seconds=self.step), _LEAST):
+            return None
+        usual = as_text(timedelta(seconds=self.step))
+        told = f"the monitor has not looked since {_minute(self.written)}; it used to look every {usual}"
+        return Finding("monitoring", Level.ATTENTION, told)
 
     @property
     def now(self) -> float:
@@ -145,7 +188,9 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
         ),
         *health.of_quarantine(len(held)),
         *(health.of_observation(seen[-1] if seen else None) if champion else ()),
+        *health.of_alert(alert),
     ]
+    judged = {pending.version.number, pending.judged} if pending else set()
     return Summary(
         name=model.name,
         **_declared(model),
@@ -158,6 +203,10 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
         trend=_trend(seen),
         quarantined=held,
         pending=pending.version.number if pending else "",
+        until=pending.until if pending else "",
+        retrained=last is not None and bool(judged) and last.number not in judged,
+        written=_written(stores, model.name) if champion and seen else "",
+        step=_step(seen),
         alert=alert.entry.reason if alert else "",
         alerted=alert.entry.as_of if alert else "",
         acknowledged=alert.acknowledged if alert else "",
@@ -182,6 +231,23 @@ def _drift(seen: Observation | None) -> dict[str, Any]:
         return {}
     times = [column.times for column in seen.drift if math.isfinite(column.times)]
     return {"drifted": sum(column.drifted for column in seen.drift), "farthest": max(times, default=math.nan)}
+
+
+def _written(stores: Stores, name: str) -> str:
+    """When the last check of a model was written; empty if that is not known."""
+    at = stores.lake.written(name, OBSERVATIONS) if isinstance(stores.lake, DeltaLake) else None
+    return at.isoformat() if at is not None else ""
+
+
+def _step(seen: list[Observation]) -> float:
+    """The usual time between checks, in seconds; NaN for fewer than three of them."""
+    times = sorted({seconds(looked.as_of) for looked in seen if not looked.backtested})
+    steps = [after - before for before, after in pairwise(times)]
+    return median(steps) if len(steps) > 1 else math.nan
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"
 
 
 def _since(champion: Version | None) -> str:

@@ -1,7 +1,7 @@
 """The details of what waits for a person: the evidence for a version, a batch with its faults, runs that failed."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evergreen.lake.lake import AUDIT
@@ -92,11 +92,11 @@ def _has_server() -> bool:
     return runs.has_server()
 
 
-def _release() -> "Request | None":
+def _releases() -> "list[Request]":
     from evergreen.lake import release_log
     from evergreen.settings import Settings
 
-    return release_log.waiting(Settings.read().lake)
+    return list(filter(None, [release_log.waiting(Settings.read().lake)]))
 
 
 def _troubled() -> "list[Run]":
@@ -144,21 +144,21 @@ class Waiting:
 
     def paused(self) -> dict[str, bool]:
         """Whether the schedules of each model that has any are paused."""
-        return self._lasting(_paused, _FRESH, 0.2) or {}
+        return self._lasting(_paused, _FRESH, 0.2).value or {}
 
-    def release(self, patience: float = 0.0) -> "Request | None":
-        """The release that waits for approval, if one does."""
-        found: Request | None = self._lasting(_release, _RUNS, patience)
-        return found
+    def releases(self, patience: float = 0.0) -> Part:
+        """The release that waits for approval, if one does: a list of `Request`."""
+        return self._lasting(_releases, _RUNS, patience)
 
     def server(self) -> bool:
         """Whether there is a Prefect server now."""
-        return bool(self._lasting(_has_server, _SERVER, 1.0))
+        return bool(self._lasting(_has_server, _SERVER, 1.0).value)
 
-    def failed(self, known: Known, patience: float = 0.0) -> "list[Run]":
-        """The failed and overdue runs of models that there are."""
+    def failed(self, known: Known, patience: float = 0.0) -> Part:
+        """The failed and overdue runs of models that there are: a list of `Run`."""
         names = {summary.name for summary in known.summaries}
-        return [run for run in self._lasting(_troubled, _RUNS, patience) or [] if run.model in names]
+        part = self._lasting(_troubled, _RUNS, patience)
+        return replace(part, value=part.value and [run for run in part.value if run.model in names])
 
-    def _lasting(self, read: Callable[[], Any], seconds: float, patience: float) -> Any:
-        return self.reader.part(Question(read.__name__, lasting(seconds), read), patience).value
+    def _lasting(self, read: Callable[[], Any], seconds: float, patience: float) -> Part:
+        return self.reader.part(Question(read.__name__, lasting(seconds), read), patience)

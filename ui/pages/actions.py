@@ -25,8 +25,8 @@ def router(site: Site) -> APIRouter:
         pending = [found for found in known.summaries if found.pending]
         held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
         alerts = [found for found in known.summaries if found.unanswered]
-        failed = site.waiting.failed(known, site.patience)
-        release = site.waiting.release(site.patience)
+        runs, releases = site.waiting.failed(known, site.patience), site.waiting.releases(site.patience)
+        failed = runs.value or []
         above = {found.name for found in (*pending, *alerts)}
         above |= {name for name, _ in held} | {run.model for run in failed}
         return site.page(
@@ -39,7 +39,9 @@ def router(site: Site) -> APIRouter:
             batches=site.waiting.batches(held[:_MOST], site.patience),
             alerts=alerts,
             failed=failed,
-            release=release,
+            release=releases.value[0] if releases.value else None,
+            beside=(("Failed runs", runs), ("Releases that wait for approval", releases)),
+            all_read=runs.is_known and releases.is_known,
             broken=[found for found in known.summaries if found.name not in above and _is_broken(found)],
             most=_MOST,
         )

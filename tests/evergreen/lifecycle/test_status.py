@@ -12,7 +12,7 @@ from evergreen.lifecycle.approval import Approval
 from evergreen.lifecycle.decision import Decision, State
 from evergreen.stores import Stores
 
-WAITING = Approval(SimpleNamespace(), "waiting", until="2013-03-09T00:00")
+WAITING = Approval(SimpleNamespace(), "waiting", until="2013-03-09T00:00+00:00")
 ALERT = "alert: the monitor failed: no rows"
 
 
@@ -30,7 +30,7 @@ def test_an_alert_and_a_version_that_awaits_approval_are_both_told(home, monkeyp
     monkeypatch.setattr(status, "pending_approval", lambda versions: pending)
     state = State(as_of=pd.Timestamp("2013-03-01", tz="UTC"), wish="", last_trained=None, new_rows=0)
     decision_log.record(Stores.open().lake, "toy", state, Decision(action, "the monitor failed: no rows"))
-    parts = status.status(Stores.open())[0].decided.split("; then ")
+    parts = status.status(Stores.open(), pd.Timestamp("2013-03-02", tz="UTC"))[0].decided.split("; then ")
     assert [part for part, said in zip(told, parts, strict=True) if part in said] == told, parts
 
 
