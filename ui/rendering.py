@@ -102,7 +102,7 @@ def environment() -> "Environment":
     made = Environment(
         loader=PackageLoader("ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline}
+    made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline, "digest": digest}
     made.globals |= {"address": address, "late": late}
     return made
 
@@ -117,6 +117,11 @@ def address(path: str, **query: object) -> str:
     """
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def digest(text: str) -> str:
+    """What tells a text from others, as an attribute can hold it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def compile_all() -> None:

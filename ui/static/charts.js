@@ -245,7 +245,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     all();
-    let width = innerWidth, opened = [];
+    let width = innerWidth;
     addEventListener("resize", () => {
       if (innerWidth === width) return;  // a phone's bar that comes and goes
       width = innerWidth;
@@ -255,12 +255,6 @@
       }
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-    document.body.addEventListener("htmx:beforeSwap", () => {
-      opened = [...document.querySelectorAll("details[open][id]")].map((details) => details.id);
-    });
-    document.body.addEventListener("htmx:afterSettle", () => {
-      for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-      all();
-    });
+    document.body.addEventListener("htmx:afterSettle", all);
   });
 })();

@@ -19,9 +19,38 @@ function localTimes(root) {
   }
 }
 
+// What can be unfolded, by its id or key; of equal keys each by its place among them.
+function foldable() {
+  const found = new Map(), count = new Map();
+  for (const details of document.querySelectorAll("details[id], details[data-key]")) {
+    const key = details.id || details.dataset.key, place = count.get(key) || 0;
+    count.set(key, place + 1);
+    found.set(`${key} ${place}`, details);
+  }
+  return found;
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   localTimes(document);
-  document.body.addEventListener("htmx:afterSettle", (event) => localTimes(event.target));
+  let before = new Map(), focused;  // a renewed page stays as its reader has left it
+  document.body.addEventListener("htmx:beforeSwap", () => {
+    const summary = document.activeElement?.closest("summary");
+    before = new Map();
+    focused = undefined;
+    for (const [key, details] of foldable()) {
+      before.set(key, details.open);
+      if (summary && summary.parentElement === details) focused = key;
+    }
+  });
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    localTimes(event.target);
+    for (const [key, details] of foldable()) {
+      if (before.has(key)) details.open = before.get(key);
+      if (key === focused && document.activeElement === document.body) {
+        details.querySelector("summary").focus({preventScroll: true});
+      }
+    }
+  });
   const renew = () => document.body.dispatchEvent(new CustomEvent("renew"));
   let passed = 0;
   setInterval(() => {
