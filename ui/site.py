@@ -17,7 +17,7 @@ from ui.acts.ledger import Ledger
 from ui.known.activity import Activity
 from ui.known.fleet import Fleet, Known
 from ui.known.health import Level
-from ui.known.parts import Part, Reader
+from ui.known.parts import Reader
 from ui.known.waiting import Waiting
 from ui.rendering import Exported, Link, Live, environment
 
@@ -84,7 +84,7 @@ class Site:
             "link": link,
             "exported": isinstance(link, Exported),
             "known": known,
-            "needs": needs(known) + sum(len(part.value or ()) for part in self._beside(known)),
+            "needs": needs(known) + self._beside(known),
             "read_only": self.read_only,
             "visitor": visitor,
             "buttons": Buttons(visitor, self.waiting.server, self.waiting.paused),
@@ -95,9 +95,10 @@ class Site:
         text = environment().get_template(f"{template}.html").render(**frame | values)
         return HTMLResponse(text, status, HEADERS)
 
-    def _beside(self, known: Known) -> tuple[Part, Part]:
-        """What waits for a person beside the models themselves: failed runs, releases."""
-        return self.waiting.failed(known), self.waiting.releases()
+    def _beside(self, known: Known) -> int:
+        """How many things wait for a person beside the models themselves: failed runs, releases."""
+        failed, releases = self.waiting.failed(known).value, self.waiting.releases().value
+        return (len(failed.runs) + failed.unseen if failed else 0) + len(releases or ())
 
     def looked(self, patience: float = 0.2) -> Known:
         """What is known of all models, after a look at what was done to them, too; for both together one wait.

@@ -24,7 +24,9 @@ LOOP = ("refresh", "train", "monitor", "ingest")
 """The flows whose failure leaves a model as it was, so that somebody has to see to it."""
 
 _MOST = 200  # that Prefect gives at once
+_PAGES = 10  # of so many
 _FAILED = 50  # failed runs that are looked at; a fleet in trouble has Prefect's own list
+_DOES_TOO = {"ingest": "refresh", "train": "refresh"}  # the flow that does what another one does, and more
 _RAISED = re.compile(r"^Flow run encountered an exception:?\s*")
 
 
@@ -67,6 +69,22 @@ class Run:
     def failed(self) -> bool:
         """Whether it ended without a result."""
         return self.kind in ("FAILED", "CRASHED")
+
+
+@dataclass(frozen=True)
+class Troubled:
+    """The runs that a person has to see to.
+
+    Attributes
+    ----------
+    runs : list of Run
+        Newest first.
+    unseen : int
+        How many more failed; nobody has looked whether a later run has made them good.
+    """
+
+    runs: list[Run]
+    unseen: int = 0
 
 
 def has_server() -> bool:
@@ -127,7 +145,7 @@ def look(run: Run) -> Run:
         return _run(client.read_flow_run(UUID(run.id)), run.flow, client)
 
 
-def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
+def troubled(within: timedelta = timedelta(days=7)) -> Troubled:
     """The runs of the loop that failed and that no later run has made good, and those that are overdue; newest first.
 
     Parameters
@@ -145,27 +163,29 @@ def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
         names = {place: name for place, name in _deployments(client).items() if name in LOOP}
         own: dict[str, Any] = {"deployment_id": {"any_": list(names)}}
         if not names:
-            return []
+            return Troubled([])
         failed = {"type": {"any_": ["FAILED", "CRASHED"]}}
-        runs = _runs(client, **own, state=failed, end_time={"after_": since}, sort="END_TIME_DESC")
-        late = _runs(client, **own, state={"name": {"any_": ["Late"]}})
+        runs = _all(client, **own, state=failed, end_time={"after_": since}, sort="END_TIME_DESC")
+        late = _all(client, **own, state={"name": {"any_": ["Late"]}})
         newest: dict[tuple[Any, Any], FlowRun] = {}
         for run in runs:
             newest.setdefault((run.deployment_id, run.parameters.get("model")), run)
-        still = [run for run in list(newest.values())[:_FAILED] if not _made_good(client, run)]
+        still = [run for run in list(newest.values())[:_FAILED] if not _made_good(client, run, names)]
         overdue: dict[tuple[Any, Any], FlowRun] = {}
         for run in late:
             overdue.setdefault((run.deployment_id, run.parameters.get("model")), run)
         found = [*overdue.values(), *still]
-        return [_run(run, names.get(run.deployment_id, ""), client) for run in found]
+        shown = [_run(run, names.get(run.deployment_id, ""), client) for run in found]
+        return Troubled(shown, max(len(newest) - _FAILED, 0))
 
 
-def _made_good(client: "SyncPrefectClient", failed: "FlowRun") -> bool:
-    """Whether a later run of the same deployment for the same model has completed."""
-    model = failed.parameters.get("model")
+def _made_good(client: "SyncPrefectClient", failed: "FlowRun", names: dict[Any, str]) -> bool:
+    """Whether a later run for the same model has completed: of the same deployment, or of one that does the same."""
+    model, flow = failed.parameters.get("model"), names.get(failed.deployment_id, "")
+    equal = {flow, _DOES_TOO.get(flow, flow)}
     later = _runs(
         client,
-        deployment_id={"any_": [failed.deployment_id]},
+        deployment_id={"any_": [deployment for deployment, name in names.items() if name in equal]},
         state={"type": {"any_": ["COMPLETED"]}},
         start_time={"after_": failed.end_time},
         name={"like_": f"{model} · "},
@@ -210,12 +230,25 @@ def _deployments(client: "SyncPrefectClient") -> dict[Any, str]:
     return {deployment.id: deployment.name for deployment in ours(client)}
 
 
-def _runs(client: "SyncPrefectClient", sort: str = "EXPECTED_START_TIME_DESC", **conditions: Any) -> "list[FlowRun]":
+def _all(client: "SyncPrefectClient", **conditions: Any) -> "list[FlowRun]":
+    """All runs that meet conditions, up to some thousands: Prefect gives so many at once, without a word of more."""
+    found: list[FlowRun] = []
+    while len(found) < _PAGES * _MOST:
+        page = _runs(client, offset=len(found), **conditions)
+        found += page
+        if len(page) < _MOST:
+            break
+    return found
+
+
+def _runs(
+    client: "SyncPrefectClient", sort: str = "EXPECTED_START_TIME_DESC", offset: int = 0, **conditions: Any
+) -> "list[FlowRun]":
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
     among = FlowRunFilter.model_validate(conditions)
-    return client.read_flow_runs(flow_run_filter=among, sort=FlowRunSort(sort), limit=_MOST)
+    return client.read_flow_runs(flow_run_filter=among, sort=FlowRunSort(sort), limit=_MOST, offset=offset)
 
 
 def _run(run: "FlowRun", flow: str, client: "SyncPrefectClient") -> Run:

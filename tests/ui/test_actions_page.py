@@ -1,13 +1,18 @@
 """The first page: it says that nothing waits only once everything was looked at."""
 
 import threading
+from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from evergreen.errors import LakeError, RunningError
 from evergreen.lake import release_log
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.decision import Decision, State
+from evergreen.stores import Stores
 from flows.runtime import runs, schedules
-from flows.runtime.runs import Run
+from flows.runtime.runs import Run, Troubled
 from tests.ui.running_ui import Pages, words
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -26,7 +31,7 @@ def server(monkeypatch):
 def test_while_failed_runs_are_read_nobody_is_told_that_nothing_waits(write_model, server):
     write_model()
     there = threading.Event()
-    server(lambda: there.wait(60) and [FAILED])
+    server(lambda: there.wait(60) and Troubled([FAILED]))
     pages = Pages()
     text = pages("/").text
     assert CLEAR not in text
@@ -60,5 +65,17 @@ def test_releases_that_cannot_be_read_are_told(write_model, monkeypatch):
 
 def test_once_all_is_read_and_nothing_waits_the_page_says_so(write_model, server):
     write_model()
-    server(list)
+    server(lambda: Troubled([]))
     assert f"{CLEAR}: 1 model looked at" in words(Pages().until("/", lambda text: CLEAR in text))
+
+
+def test_what_is_not_shown_of_a_fleet_in_trouble_is_counted(write_model, server):
+    at = pd.Timestamp(datetime.now(UTC)).as_unit("us")
+    for place in range(22):
+        write_model(name=f"m{place:02d}")
+        decision_log.record(Stores.open().lake, f"m{place:02d}", State(at, "", None, 0), Decision("alert", "x drifted"))
+    server(lambda: Troubled([], unseen=7))
+    text = Pages().until("/", lambda text: "7 more runs failed" in text and "2 more: <a" in text)
+    assert text.count("x drifted") == 20
+    assert "2 more: <a" in text
+    assert '<span class="count">29</span>' in text

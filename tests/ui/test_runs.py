@@ -148,13 +148,35 @@ def test_a_run_that_failed_waits_for_a_person_until_a_later_one_is_done(home, wa
         if state.name != "Late":
             end(run, Running())
         end(run, state)
-    found = runs.troubled()
+    found = runs.troubled().runs
     assert bool(found) == bool(shown)
     pages = Pages()
     pages.site.waiting.failed(pages.site.fleet.known(60), 60)
     text = words(pages("/").text)
     assert shown in text
     assert ("Run again" in text) == bool(shown)
+
+
+@pytest.mark.parametrize(("failed", "later", "good"), [("ingest", "refresh", True), ("monitor", "refresh", False)])
+def test_a_refresh_makes_good_what_is_a_part_of_it(home, waiting, failed, later, good):
+    for flow, state in ((failed, Failed()), (later, Completed())):
+        run = runs.start(flow, {"model": "toy", "reason": "schedule"}, f"a-key-of-{flow}-after-{failed}")
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run.id, name="toy · schedule · 2013-01-01")
+        end(run, Running())
+        end(run, state)
+    assert [run.flow for run in runs.troubled().runs] == ([] if good else [failed])
+
+
+def test_all_failed_runs_are_counted(home, waiting, monkeypatch):
+    monkeypatch.setattr(runs, "_MOST", 2)
+    monkeypatch.setattr(runs, "_FAILED", 3)
+    for flow in runs.LOOP:
+        run = runs.start(flow, {"model": "toy", "reason": "schedule"}, f"a-key-of-{flow}-counted")
+        end(run, Running())
+        end(run, Failed())
+    found = runs.troubled()
+    assert (len(found.runs), found.unseen) == (3, 1)
 
 
 def test_without_a_server_the_commands_are_shown(home, monkeypatch, asking):

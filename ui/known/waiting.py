@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evergreen.gates.judgement import Judgement
     from evergreen.lake.release_log import Request
     from evergreen.registry.version import Version
-    from flows.runtime.runs import Run
+    from flows.runtime.runs import Troubled
 
 _SERVER, _FRESH, _RUNS = 3.0, 5.0, 15.0  # seconds
 Subject = tuple[str, str]
@@ -99,10 +99,10 @@ def _releases() -> "list[Request]":
     return list(filter(None, [release_log.waiting(Settings.read().lake)]))
 
 
-def _troubled() -> "list[Run]":
+def _troubled() -> "Troubled":
     from flows.runtime import runs
 
-    return runs.troubled() if runs.has_server() else []
+    return runs.troubled() if runs.has_server() else runs.Troubled([])
 
 
 def _paused() -> dict[str, bool]:
@@ -155,10 +155,12 @@ class Waiting:
         return bool(self._lasting(_has_server, _SERVER, 1.0).value)
 
     def failed(self, known: Known, patience: float = 0.0) -> Part:
-        """The failed and overdue runs of models that there are: a list of `Run`."""
+        """The failed and overdue runs of models that there are: a `Troubled`."""
         names = {summary.name for summary in known.summaries}
         part = self._lasting(_troubled, _RUNS, patience)
-        return replace(part, value=part.value and [run for run in part.value if run.model in names])
+        if part.value is None:
+            return part
+        return replace(part, value=replace(part.value, runs=[run for run in part.value.runs if run.model in names]))
 
     def _lasting(self, read: Callable[[], Any], seconds: float, patience: float) -> Part:
         return self.reader.part(Question(read.__name__, lasting(seconds), read), patience)

@@ -26,7 +26,7 @@ def router(site: Site) -> APIRouter:
         held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
         alerts = [found for found in known.summaries if found.unanswered]
         runs, releases = site.waiting.failed(known, site.patience), site.waiting.releases(site.patience)
-        failed = runs.value or []
+        failed = runs.value.runs if runs.value else []
         above = {found.name for found in (*pending, *alerts)}
         above |= {name for name, _ in held} | {run.model for run in failed}
         return site.page(
@@ -39,6 +39,7 @@ def router(site: Site) -> APIRouter:
             batches=site.waiting.batches(held[:_MOST], site.patience),
             alerts=alerts,
             failed=failed,
+            unseen=runs.value.unseen if runs.value else 0,
             release=releases.value[0] if releases.value else None,
             beside=(("Failed runs", runs), ("Releases that wait for approval", releases)),
             all_read=runs.is_known and releases.is_known,
