@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -126,7 +128,25 @@ class ModelCache:
 
     def models(self) -> list[str]:
         """The models that have a champion."""
-        return sorted(path.parent.name for path in self.root.glob(f"*/{_STATE_FILE}"))
+        return list(self.changes())
+
+    def changes(self) -> dict[str, int]:
+        """Of each model that has a champion when its state was last set, in nanoseconds since 1970.
+
+        It is asked several times a second, between requests: a file of each model is looked at, and none is read.
+        """
+        found = {}
+        for folder in self._folders():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found[folder.name] = os.stat(f"{folder.path}/{_STATE_FILE}").st_mtime_ns  # noqa: PTH116
+        return dict(sorted(found.items()))
+
+    def _folders(self) -> "list[os.DirEntry[str]]":
+        try:
+            with os.scandir(self.root) as folders:
+                return list(folders)
+        except FileNotFoundError:
+            return []
 
     def folder(self, model: str, number: str) -> Path:
         """The folder of a version, whether or not it exists."""
@@ -198,13 +218,6 @@ class ModelCache:
         """No version of a model predicts from now on; copies stay, so that it can come back without a model file."""
         (self.root / model / _STATE_FILE).unlink(missing_ok=True)
 
-    def changed(self, model: str) -> int:
-        """When the state was last set, in nanoseconds since 1970; 0 before the first champion."""
-        try:
-            return (self.root / model / _STATE_FILE).stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
     def refuse(self, model: str, number: str, reason: str) -> None:
         """Report to the supervisor that a version cannot predict here."""
         (self.root / model / _REFUSALS).mkdir(exist_ok=True)
@@ -212,9 +225,11 @@ class ModelCache:
 
     def refusals(self) -> Iterator[tuple[str, str, str]]:
         """Read and delete the refusals: model, number, reason."""
-        for path in sorted(self.root.glob(f"*/{_REFUSALS}/*[0-9]")):
-            yield path.parent.parent.name, path.name, orjson.loads(path.read_bytes())
-            path.unlink()
+        for folder in sorted(self._folders(), key=lambda entry: entry.name):
+            if os.path.isdir(f"{folder.path}/{_REFUSALS}"):  # noqa: PTH112
+                for path in sorted(Path(folder.path, _REFUSALS).glob("*[0-9]")):
+                    yield folder.name, path.name, orjson.loads(path.read_bytes())
+                    path.unlink()
 
     def prune(self, model: str, keep: set[str]) -> None:
         """Delete all versions but those in `keep`, and what killed processes left incomplete."""

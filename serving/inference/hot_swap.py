@@ -66,15 +66,16 @@ class Models:
         """
         with suppress(OSError):
             wanted = self._wanted()
-            for name in wanted:
-                await self._swap(name)
+            for name, changed in wanted.items():
+                if self._applied.get(name) != changed:
+                    await self._swap(name, changed)
             for name in {*self.served} - {*wanted}:  # it was retired
                 for loaded in (self.served, self.canaries, self._applied):
                     loaded.pop(name, None)
 
-    async def _swap(self, name: str) -> None:
-        changed, state = self.copies.changed(name), self.copies.state(name)
-        if state is None or self._applied.get(name) == changed or not self.copies.has(name, state.champion):
+    async def _swap(self, name: str, changed: int) -> None:
+        state = self.copies.state(name)
+        if state is None or not self.copies.has(name, state.champion):
             return
         champion = await self._loaded(name, state.champion, self.served.get(name), CHAMPION)
         if champion is not None and champion is not self.served.get(name):
@@ -103,5 +104,7 @@ class Models:
         if canary is not None:
             self.copies.refuse(name, canary.served.spec.number, reason)
 
-    def _wanted(self) -> list[str]:
-        return [name for name in self.copies.models() if not self.names or name in self.names]
+    def _wanted(self) -> dict[str, int]:
+        """The models to serve that have a champion, and when the state of each was last set."""
+        found = self.copies.changes()
+        return {name: changed for name, changed in found.items() if name in self.names} if self.names else found

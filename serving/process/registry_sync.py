@@ -26,6 +26,7 @@ from serving.inference.loaded_model import predictor_of
 from serving.model_cache import ModelCache, ServingState, Spec
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
+_WHOLE_EVERY = 10.0  # seconds after which models of which nothing has changed are looked at, too
 _RETRY_AFTER = 60.0  # seconds until a version that failed is tried again
 _KEPT_COPIES = 5  # copies kept of a model, so that a rollback needs no new copy
 Alert = Callable[[str, str, str], object]
@@ -56,6 +57,8 @@ class RegistrySync:
     _alerted: set[tuple[str, str]] = field(default_factory=set)
     _recent: dict[str, list[str]] = field(default_factory=dict)
     _registry_down: bool = False
+    _settled: dict[str, tuple[dict[str, str], int]] = field(default_factory=dict)  # aliases, when the state was set
+    _looked_at_all: float = 0.0
 
     def run_once(self) -> None:
         """Update the copies from the registry. If a version cannot be copied, the previous one stays active.
@@ -64,6 +67,7 @@ class RegistrySync:
         """
         try:
             for model, number, reason in self.copies.refusals():
+                self._settled.pop(model, None)
                 if self.copies.is_altered(model, number):
                     self._drop(model, number)
                 else:
@@ -75,10 +79,20 @@ class RegistrySync:
             self._registry_down = True
             return
         self._registry_down = False
-        for model in filter(self._is_wanted, assigned):
-            self._update(model, assigned[model])
-        for model in set(self.copies.models()) - set(assigned):
+        changes = self.copies.changes()
+        self._update_changed(assigned, changes)
+        for model in set(changes) - set(assigned):
             self._forget_if_retired(model)
+
+    def _update_changed(self, assigned: dict[str, dict[str, str]], changes: dict[str, int]) -> None:
+        """Update the models of which something has changed; after some seconds all, whose copies may be gone."""
+        if time.monotonic() - self._looked_at_all > _WHOLE_EVERY:
+            self._looked_at_all = time.monotonic()
+            self._settled.clear()
+        for model in filter(self._is_wanted, assigned):
+            as_it_is = assigned[model], changes.get(model, 0)
+            if self._settled.get(model) != as_it_is and not self._update(model, assigned[model]):
+                self._settled[model] = as_it_is
 
     def _is_wanted(self, model: str) -> bool:
         return not self.names or model in self.names
@@ -90,16 +104,18 @@ class RegistrySync:
         if champion is not None and champion.retired_at is not None:
             self.copies.forget(model)
 
-    def _update(self, model: str, aliases: dict[str, str]) -> None:
+    def _update(self, model: str, aliases: dict[str, str]) -> bool:
+        """Bring the copies of a model up to date; return whether there was, or will be, something to do."""
         now = self.copies.state(model)
         wanted = self._target_state(model, aliases, now)
         if wanted is None or wanted == now:
-            return
+            return any(refused == model for refused, _ in self._refused)  # which are tried again
         self.copies.set_state(model, wanted)
         used = [number for number in (wanted.before, wanted.champion, wanted.canary, wanted.shadow) if number]
         recent = [number for number in self._recent.get(model, []) if number not in used]
         self._recent[model] = [*recent, *used][-_KEPT_COPIES:]
         self.copies.prune(model, set(self._recent[model]))
+        return True
 
     def _target_state(self, model: str, aliases: dict[str, str], now: ServingState | None) -> ServingState | None:
         """The state that the registry asks for, restricted to versions that are copied and work."""

@@ -238,9 +238,30 @@ def test_an_example_is_kept_as_a_request_gives_it():
 def test_an_altered_copy_is_told_made_again_and_offered_to_the_workers_once_more(sync, copies):
     sync, messages, _ = sync
     (copies.folder("toy", "1") / ESTIMATOR).write_bytes(b"altered")
-    changed = copies.changed("toy")
+    changed = copies.changes()["toy"]
     copies.refuse("toy", "1", "AlteredCopyError: the local copy of toy@1 was altered after it was made")
     sync.run_once()
     copies.verify("toy", "1")
-    assert (copies.state("toy"), copies.changed("toy") > changed) == (ServingState("1"), True)
+    assert (copies.state("toy"), copies.changes()["toy"] > changed) == (ServingState("1"), True)
     assert [subject for subject, _, _ in messages] == ["the local copy of version 1 was altered"]
+
+
+def test_a_model_of_which_nothing_has_changed_is_left_alone_and_a_copy_that_is_gone_comes_back(
+    sync, copies, monkeypatch
+):
+    sync, messages, (_, second, _) = sync
+    looked = []
+    monkeypatch.setattr(
+        sync, "_target_state", lambda *given, of=sync._target_state: looked.append(given[0]) or of(*given)
+    )
+    for _ in range(3):
+        sync.run_once()
+    assert len(looked) <= 1  # the first time after the champion was copied
+    looked.clear()
+    copies.remove("toy", "1")
+    sync._looked_at_all -= 3600
+    sync.run_once()
+    assert (looked, copies.has("toy", "1"), messages) == (["toy"], True, [])
+    sync.registry.alias(second, CHAMPION)
+    sync.run_once()
+    assert copies.state("toy") == ServingState("2", before="1")
