@@ -117,13 +117,19 @@ def environment(name: str) -> None:
     Settings.of_environment(name)
 
 
-def request(model: str, number: str) -> None:
-    """Check that a version is pending approval.
+def request(model: str, number: str, by: str = "") -> None:
+    """Check that a version is pending approval, and who may give it.
+
+    Parameters
+    ----------
+    model, number : str
+    by : str
+        Who approves it, whom the user of the shell names; empty for a refusal.
 
     Raises
     ------
     PromotionError
-        None is, or not this one.
+        None is, or not this one; or the user or whom they name requested it, where the settings ask for four eyes.
     RegistryError
         There is no such version.
     """
@@ -131,12 +137,16 @@ def request(model: str, number: str) -> None:
 
     import pandas as pd
 
-    from evergreen.lifecycle.approval import open_request
+    from evergreen.lake.audit_log import person
+    from evergreen.lifecycle.approval import check_second, open_request
     from evergreen.locks import require_idle
     from evergreen.stores import Stores
 
     require_idle(model, "train")
-    open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
+    stores = Stores.open()
+    found = open_request(stores.registry, model, number, pd.Timestamp(datetime.now(UTC)))
+    if by:
+        check_second(stores, found, by, person())
 
 
 def online(model: str) -> None:

@@ -73,6 +73,8 @@ def approve(
         request = approval.open_request(stores.registry, model, version, at)
         judged = deciding_judgement(stores.registry, stores.registry.version(model, request.judged))
         champion = stores.registry.champion(model)
+        if approved:
+            approval.check_second(stores, request, by)
         if approved and not (champion and champion.number == request.version.number):
             judged.permit(request.version, champion)  # no approval is recorded if the promotion is not possible
         decision = record_answer(stores, request, approved, reason, by, at)

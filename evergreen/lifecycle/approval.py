@@ -8,11 +8,14 @@ import pandas as pd
 
 from evergreen.errors import PromotionError
 from evergreen.gates.judgement import Judgement
+from evergreen.lake import audit_log
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.settings import FOUR_EYES, four_eyes
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+    from evergreen.stores import Stores
 
 State = Literal["not asked", "waiting", "approved", "refused", "lapsed", "superseded"]
 
@@ -137,6 +140,50 @@ def open_request(registry: Registry, name: str, number: str, as_of: pd.Timestamp
         closed = (requests or [approval_of(named, as_of)])[0]
         raise PromotionError(f"{closed.sentence}; there is no open request. Train again to create one.")
     return answerable
+
+
+def starters(stores: "Stores", version: Version, judged: str) -> list[str]:
+    """The persons who requested the training of a version, or its online evaluation, as the audit log has them.
+
+    Parameters
+    ----------
+    stores : Stores
+    version : Version
+    judged : str
+        The version whose verdict led to the request for approval; empty for none.
+    """
+    subjects = {version.number, version.refit_of, judged} - {""}
+    lines = audit_log.read(stores.lake, version.model)
+    return sorted(
+        {line.by for line in lines if line.by and line.act in ("verdict", "challenge") and line.subject in subjects}
+    )
+
+
+def check_second(stores: "Stores", request: Approval, *persons: str) -> None:
+    """Make sure that who approves a version is not who requested it, where the settings ask for four eyes.
+
+    An approval that is recorded is not asked for again: a promotion that was interrupted goes on.
+
+    Parameters
+    ----------
+    stores : Stores
+    request : Approval
+    *persons : str
+        All names of who approves it.
+
+    Raises
+    ------
+    PromotionError
+        They are the same person.
+    """
+    if not four_eyes() or request.state == "approved":
+        return
+    for who in starters(stores, request.version, request.judged):
+        if who in persons:
+            raise PromotionError(
+                f"{request.version} was requested by {who}, and {FOUR_EYES} asks for two persons: somebody else "
+                "approves it."
+            )
 
 
 def record_answer(registry: Registry, version: Version, approved: bool, reason: str, by: str) -> Approval:

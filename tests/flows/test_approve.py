@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 
+from cli import checks
 from evergreen.definition.loader import load
 from evergreen.errors import PromotionError
 from evergreen.exit_codes import Exit
@@ -17,6 +18,7 @@ from evergreen.gates.judgement import newest_judgement
 from evergreen.lake import audit_log
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.status import status
+from evergreen.settings import FOUR_EYES
 from evergreen.stores import Stores
 from flows.approve import approve
 from flows.refresh import refresh
@@ -148,6 +150,39 @@ def test_an_answer_has_a_reason_and_a_name(asking, reason, by):
     with pytest.raises(PromotionError, match="needs a reason and a name"):
         approve("toy", reason, by)
     assert state("2") == "waiting"
+
+
+def test_with_four_eyes_who_requested_a_version_does_not_approve_it(asking, monkeypatch):
+    monkeypatch.setenv(FOUR_EYES, "1")
+    audit_log.write(Stores.open().lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by="Ada", detail={"asked": "a"})
+    with pytest.raises(PromotionError, match=r"toy@2 was requested by Ada, and EVERGREEN_UI_FOUR_EYES asks for two"):
+        approve("toy", "good", "Ada", as_of=JANUARY)
+    assert (state("2"), champion()) == ("waiting", None)
+    assert not [line for line in acts("approval") if line.by]
+    assert approve("toy", "good", "Bo", as_of=JANUARY).moved
+    assert approve("toy", "good", "Ada", version="2", as_of=JANUARY).champion == "2"  # approved by another before
+
+
+def test_with_four_eyes_who_requested_a_version_may_refuse_it(asking, monkeypatch):
+    monkeypatch.setenv(FOUR_EYES, "1")
+    audit_log.write(Stores.open().lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by="Ada", detail={"asked": "a"})
+    approve("toy", "worse", "Ada", approved=False, as_of=JANUARY)
+    assert state("2") == "refused"
+
+
+def test_with_four_eyes_a_command_asks_who_the_shell_is_too(asking, monkeypatch):
+    monkeypatch.setenv(FOUR_EYES, "1")
+    me, stores = audit_log.person(), Stores.open()
+    stores.registry.tag(stores.registry.version("toy", "2"), approval_until=pd.Timestamp("2100-01-01", tz="UTC"))
+    audit_log.write(stores.lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by="Ada", detail={"asked": "a"})
+    with pytest.raises(PromotionError, match="requested by Ada"):
+        checks.request("toy", "2", "Ada")
+    checks.request("toy", "2", me)
+    checks.request("toy", "2", "Bo")
+    audit_log.write(stores.lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by=me, detail={"asked": "b"})
+    with pytest.raises(PromotionError, match=f"requested by {me}"):
+        checks.request("toy", "2", "Bo")
+    checks.request("toy", "2")  # to refuse it
 
 
 def test_an_approval_that_died_before_the_promotion_is_finished(asking):

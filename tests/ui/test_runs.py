@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.states import Completed, Crashed, Failed, Late, Running
 
 from evergreen.lake import audit_log
+from evergreen.lifecycle.approval import starters
 from evergreen.settings import FOUR_EYES
 from evergreen.stores import Stores
 from flows.approve import approve
@@ -19,7 +20,6 @@ from flows.runtime.deployments import register
 from tests.prepared_homes import refreshed
 from tests.ui.running_ui import Pages, forms, words
 from ui.access.visitor import owner
-from ui.known.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 OF_A_DEPLOYMENT = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=False))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.definition import model_files
 from evergreen.errors import PromotionError, QuarantineError
-from evergreen.settings import FOUR_EYES, four_eyes
 from ui.access.visitor import Role
 from ui.refusal import RefusedError
 
@@ -116,17 +115,10 @@ def _approvable(stores: "Stores", wanted: Wanted) -> str:
     PromotionError
         It is not so.
     """
-    from evergreen.lifecycle.approval import open_request
-    from ui.known.waiting import starters
+    from evergreen.lifecycle.approval import check_second, open_request
 
     _answerable(stores, wanted)
-    if four_eyes():
-        request = open_request(stores.registry, wanted.model, wanted.subject, _now())
-        if wanted.by in starters(stores, request.version, request.judged):
-            raise PromotionError(
-                f"{request.version} was requested by {wanted.by}, and {FOUR_EYES} asks for two persons: somebody else "
-                "approves it."
-            )
+    check_second(stores, open_request(stores.registry, wanted.model, wanted.subject, _now()), wanted.by)
     return ""
 
 

@@ -11,10 +11,10 @@ from evergreen.errors import EvergreenError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
 from evergreen.gates.judgement import Judgement, stored_judgements
-from evergreen.lifecycle.approval import Approval, approval_of
+from evergreen.lifecycle.approval import Approval, approval_of, starters
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from ui.known.waiting import picture, starters
+from ui.known.waiting import picture
 
 _SLICES = 60
 

@@ -49,7 +49,7 @@ class Proposal:
 def proposal(stores: Stores, model: str, number: str) -> Proposal:
     """What is known of a version that is pending approval."""
     from evergreen.gates.judgement import deciding_judgement
-    from evergreen.lifecycle.approval import approval_of
+    from evergreen.lifecycle.approval import approval_of, starters
     from evergreen.reports import model_card
 
     registry = stores.registry
@@ -73,17 +73,6 @@ def picture(stores: Stores, model: str, number: str, name: str) -> bytes | None:
     registry = stores.registry
     version = registry.version(model, number)
     return registry.artifact(version if name == "trial.png" else registry.origin(version), name)
-
-
-def starters(stores: Stores, version: "Version", judged: str) -> list[str]:
-    """The persons who requested the training of a version, or its online evaluation, as the audit log has them."""
-    from evergreen.lake import audit_log
-
-    subjects = {version.number, version.refit_of, judged} - {""}
-    lines = audit_log.read(stores.lake, version.model)
-    return sorted(
-        {line.by for line in lines if line.by and line.act in ("verdict", "challenge") and line.subject in subjects}
-    )
 
 
 def _has_server() -> bool:
