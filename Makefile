@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-long test-all previous-release ci ci-compared security audit wheel sbom chaos fuzz workers coverage mutation check docs first-try bench clean
+.PHONY: screenshots help setup setup-by-pip demo test test-long test-all previous-release ci ci-compared security audit wheel sbom chaos fuzz workers coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ docs: setup ## Write the generated pages of the reference, and build the site in
 	$(BIN)/python -m docs.generate
 	$(SITE)
 	@echo "Open site/index.html; to search in it too: $(BIN)/python -m http.server -d site"
+
+screenshots: setup ## Take the pictures of the web UI in the docs, with Chromium: some minutes.
+	$(BIN)/python -m docs.screenshots
 
 test: check ## Checks and tests, in some minutes.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow"

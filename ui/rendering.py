@@ -23,6 +23,7 @@ _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month
 _WIDE, _HIGH = 120.0, 28.0  # of a sparkline, in its own units
 _FILES = {"css", "csv", "html", "js", "json", "md", "png", "svg"}  # how addresses of files end, not of pages
 _PLAIN = re.compile(r"[A-Za-z0-9_~][A-Za-z0-9_.@+=~, -]{0,99}(?<![ .])")
+_FRACTION = re.compile(r"-?\d+\.\d+")
 _LEVEL = Markup('<line class="level" x1="0" x2="{0}" y1="{1}" y2="{1}"/>')
 _SPARK = Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<polyline points="{}"/></svg>')
 
@@ -102,7 +103,8 @@ def environment() -> "Environment":
     made = Environment(
         loader=PackageLoader("ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline, "digest": digest}
+    made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline}
+    made.filters |= {"digest": digest, "digits": digits}
     made.globals |= {"address": address, "late": late}
     return made
 
@@ -176,6 +178,17 @@ def _span(passed: timedelta) -> str:
 
 def _utc(moment: str) -> datetime:
     return iso_time.parsed(moment).astimezone(UTC)
+
+
+def digits(text: str) -> str:
+    """A text that is a number, with at most six digits; any other one as it is.
+
+    Examples
+    --------
+    >>> digits("1171.2409469640033"), digits("3 of 9 rows"), digits("12345678")
+    ('1171.24', '3 of 9 rows', '12345678')
+    """
+    return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
 
 
 def sparkline(points: Sequence[tuple[str, float]], baseline: float = math.nan) -> Markup:

@@ -13,7 +13,7 @@ from ui.site import Site
 
 _ABOUT = """What the pages of Evergreen's web UI show, as JSON: read by the same functions, paged, without acts.
 
-An error is an object with one sentence, `detail`. Times are ISO 8601 with their zone."""
+An error is an object with one sentence, "detail". Times are ISO 8601 with their zone."""
 
 
 def application(site: Site) -> FastAPI:
