@@ -87,10 +87,10 @@ def register(count: int) -> None:
             store.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", more)
 
 
-def predict(row: str, version: str, at: datetime) -> None:
+def predict(row: str, version: str, at: datetime, role: str = "champion") -> None:
     """Land one prediction for a caller in the log, as the service ships it."""
     name, asked = f"toy@{version}", int(at.timestamp() * 1e6)
-    head = {"head": name, "model": "toy", "version": version, "features": {"x": "number"}, "beside": {}}
+    head = {"head": name, "model": "toy", "version": version, "features": {"x": "number"}, "beside": {}, "role": role}
     line = {"of": name, "ids": [row], "asked": [asked], "latency": [1.5], "rows": [[1.0]], "answers": [[2.5]]}
     lines = [(line | {"beside": {}}, head | {"timezone": "UTC"})]
     prediction_log.land(Stores.open().lake, "toy", lines, "tests", asked, at)

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,13 +11,14 @@ from evergreen.errors import LakeError
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation
+from evergreen.registry.version import CANARY
 from evergreen.replay.result import Replayed, Result
 from evergreen.reports import replay_page
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.serving.counting_worker import counting
 from tests.ui.living_models import MARKUP, PATIENT, decide, hold, observe_for, predict, register, watched
-from tests.ui.running_ui import Pages
+from tests.ui.running_ui import Pages, words
 from ui.addresses import segment
 from ui.facts import service
 from ui.site import Site
@@ -163,11 +164,33 @@ def test_a_service_on_this_machine_tells_its_requests_errors_and_latency(write_m
     write_model()
     with counting(service.folder()):
         text = opened()("/models/toy").text
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
-    assert "requests since the service began 5 " in words
-    assert "failed (5xx) 1 20 %" in words
-    assert "≤ 5 ms / over 10 s / over 10 s" in words
-    assert "12 by version 7" in words
+    said = words(text)
+    assert "requests since the service began 5 " in said
+    assert "failed (5xx) 1 20 %" in said
+    assert "≤ 5 ms / over 10 s / over 10 s" in said
+    assert "12 by version 7" in said
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_canary_is_shown_with_its_share_and_what_it_answered():
+    registry, now = Stores.open().registry, datetime.now(UTC)
+    champion, version = registry.champion("toy"), registry.version("toy", "1")
+    assert version.number != champion.number
+    registry.challenge(version, 0.25)
+    text = words(opened()("/models/toy").text)
+    assert "Canary: version 1 is to answer 25 % of the requests. The log has none of its answers" in text
+    predict("a", champion.number, now - timedelta(hours=3))
+    predict("b", "1", now - timedelta(hours=2), "canary")
+    for place in range(3):
+        predict(f"c{place}", champion.number, now - timedelta(minutes=3 - place))
+    predict("d", "1", now, "shadow")
+    text = words(opened()("/models/toy").text)
+    assert "it answered 25 % of the rows since it began or in the last 7 days: 1 of 4." in text
+    registry.withdraw("toy", CANARY)
+    registry.challenge(version, None)
+    text = words(opened()("/models/toy").text)
+    assert "Canary:" not in text
+    assert "Shadow: version 1 predicts for the log only" in text
 
 
 @pytest.mark.usefixtures("home")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from evergreen.lake.lake import SERVED, Bare
+from evergreen.registry.version import CANARY, SHADOW
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from serving import usage
@@ -33,6 +34,25 @@ class Logged:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A version that answers a share of the requests.
+
+    Attributes
+    ----------
+    version : str
+    share : float
+        Of the requests that it is to get.
+    rows, of : int
+        The rows that it answered, of those of the champion and its own since its first one, in the days of the log.
+    """
+
+    version: str
+    share: float
+    rows: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True)
 class Service:
     """The service of a model.
 
@@ -44,14 +64,16 @@ class Service:
         Of the newest days of the log; those of the champion first.
     days : int
         How many days that are.
-    share : float
-        Of the requests that a canary gets; 0 without one.
+    canary : Canary or None
+    shadow : str
+        The version that predicts for the log only; empty for none.
     """
 
     usage: Usage | None = None
     logged: list[Logged] = field(default_factory=list)
     days: int = _DAYS
-    share: float = 0.0
+    canary: Canary | None = None
+    shadow: str = ""
 
 
 def folder() -> Path:
@@ -66,8 +88,23 @@ def of(stores: Stores, name: str) -> Service:
     return Service(
         usage=usage.read(running, name) if running else None,
         logged=_logged(stores, name),
-        share=float(aliases.get("share", 0)) if "canary" in aliases else 0.0,
+        canary=_canary(stores, name, aliases[CANARY], float(aliases.get("share", 0))) if CANARY in aliases else None,
+        shadow=aliases.get(SHADOW, ""),
     )
+
+
+def _canary(stores: Stores, name: str, version: str, share: float) -> Canary:
+    if not stores.lake.exists(name, SERVED):
+        return Canary(version, share)
+    sql = (
+        """WITH newest AS (SELECT "_time" AS moment, "_role" = 'canary' AND "_version" = $version AS own """
+        f"""FROM {SERVED} WHERE "_time" >= $since AND "_role" IN ('champion', 'canary')) """
+        "SELECT count(*) FILTER (own) AS answered, count(*) AS total FROM newest "
+        "WHERE moment >= (SELECT min(moment) FROM newest WHERE own)"
+    )
+    bounds = {"since": datetime.now(UTC) - timedelta(days=_DAYS), "version": version}
+    counted = stores.lake.query(Bare(name), sql, bounds, tables=[SERVED])
+    return Canary(version, share, int(counted["answered"][0]), int(counted["total"][0]))
 
 
 def _logged(stores: Stores, name: str) -> list[Logged]:
