@@ -4,6 +4,8 @@ A release writes one format and opens some older ones. The record says which for
 format that a release has to know to open it: a newer format may be one that earlier releases can work with.
 """
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ OPENED_FROM = 1  # the lowest one that a release has to know to open what this o
 FIRST = 1  # the format of state without a record
 NAME = "_format.json"
 _opened: set[str] = set()  # lakes that this process may open
+_AWAY = 5.0  # seconds that a lake which did not answer is not asked again whether it may be opened
+_away: dict[str, float] = {}  # since when, of lakes
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,20 @@ def require(lake: str, *, migrating: bool = False) -> None:
 def check(lake: str) -> None:
     """As `require`, but a lake that cannot be reached is no error yet: what needs the lake says so then.
 
+    To find out may take many seconds, so that it is not tried again for some.
+
     Raises
     ------
     LakeFormatError
     """
+    if time.monotonic() < _away.get(lake, -math.inf) + _AWAY:
+        return
     try:
         require(lake)
     except LakeFormatError:
         raise
     except LakeError:
-        return
+        _away[lake] = time.monotonic()
 
 
 def recorded(lake: str) -> StateFormat | None:

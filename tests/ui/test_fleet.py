@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from evergreen.errors import LakeError
-from evergreen.lake import audit_log
+from evergreen.lake import audit_log, state_format
+from evergreen.lake.lake import AUDIT, ROWS
 from evergreen.lifecycle import decision, decision_log
 from evergreen.lifecycle.decision import Decision, State
 from evergreen.lifecycle.status import status
@@ -250,3 +251,22 @@ def test_a_request_that_has_lapsed_waits_for_no_answer(retrained, told):
     found = kept.at(NOW + timedelta(minutes=1))
     assert found.pending == ""
     assert sum("lapsed: train again" in finding.reason for finding in found.findings) == told
+
+
+def test_a_lake_that_does_not_answer_holds_up_no_page(write_model, monkeypatch):
+    def hanging(lake):
+        asked.append(lake)
+        raise OSError("The bucket does not answer.")
+
+    asked: list[str] = []
+    write_model()
+    Fleet().known(60)
+    monkeypatch.setattr(state_format, "_opened", set())
+    monkeypatch.setattr(state_format, "_away", {})
+    monkeypatch.setattr(state_format, "_text", hanging)
+    before = fleets.state_of("toy", (ROWS, AUDIT))
+    assert asked == []
+    Stores.open()
+    Stores.open()
+    assert len(asked) == 1
+    assert fleets.state_of("toy", (ROWS, AUDIT)) == before

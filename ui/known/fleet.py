@@ -11,6 +11,8 @@ from pathlib import Path
 from evergreen import files
 from evergreen.definition import model_files
 from evergreen.errors import EvergreenError, LakeError, RegistryError
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
@@ -18,7 +20,7 @@ from evergreen.stores import Stores
 from ui.known import changes, summary
 from ui.known.background import Background
 from ui.known.health import Finding, Level
-from ui.known.parts import fault, lasting
+from ui.known.parts import fault
 from ui.known.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
@@ -119,7 +121,7 @@ class Fleet:
 
     def _of(self, stores: Stores, name: str, versions: object) -> Summary:
         """The summary of a model, read if something has changed."""
-        state = _digest((versions, lake_state(stores, name)))
+        state = _digest((versions, lake_state(Settings.read().lake, name)))
         if name not in self._read or self._read[name][0] != state:
             self._read[name] = state, summary.of(stores, name)
         return self._read[name][1]
@@ -182,24 +184,21 @@ def registry_state() -> object:
 
 
 def lake_state(
-    stores: Stores, name: str, read: Iterable[str] = (ROWS, OBSERVATIONS, DECISIONS, AUDIT)
+    lake: str, name: str, read: Iterable[str] = (ROWS, OBSERVATIONS, DECISIONS, AUDIT)
 ) -> tuple[object, ...]:
-    """Equal as long as nothing of a model has changed in these tables and in quarantine, and its file has not."""
-    tables = [changes.commits(stores.lake.uri(name, table)) for table in read]
-    quarantine = Path(stores.quarantine.folder(name))
+    """Equal as long as nothing of a model has changed in these tables and in quarantine, and its file has not.
+
+    No store is opened for it: one that does not answer would hold up every page.
+    """
+    tables = [changes.commits(DeltaLake(lake).uri(name, table)) for table in read]
+    quarantine = Path(Quarantine(lake).folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
     return (*tables, *(changes.touched(path) for path in (*entries, *model_files.files_of(name))))
 
 
-def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
-    """Equal as long as nothing of a model has changed in the registry, in these tables of the lake and in quarantine.
-
-    While the stores are away it lasts for some seconds.
-    """
-    try:
-        return registry_state(), *lake_state(open_stores(), name, read)
-    except EvergreenError:
-        return ("away", lasting(FRESH))
+def state_of(name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
+    """Equal as long as nothing of a model has changed in the registry, these tables of the lake and quarantine."""
+    return registry_state(), *lake_state(Settings.read().lake, name, read)
 
 
 def _sentence(error: Exception, what: str) -> str:
