@@ -1,6 +1,7 @@
 """The first page: it says that nothing waits only once everything was looked at."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -13,7 +14,8 @@ from evergreen.lifecycle.decision import Decision, State
 from evergreen.stores import Stores
 from flows.runtime import runs, schedules
 from flows.runtime.runs import Run, Troubled
-from tests.ui.running_ui import Pages, words
+from tests.ui.running_ui import Pages, forms, words
+from ui.known import summary
 
 pytestmark = pytest.mark.usefixtures("home")
 FAILED = Run("1", "refresh", "toy", "Failed", "FAILED", "The source is gone.", "2026-11-30T10:00:00+00:00", "http://x")
@@ -79,3 +81,14 @@ def test_what_is_not_shown_of_a_fleet_in_trouble_is_counted(write_model, server)
     assert text.count("x drifted") == 20
     assert "2 more: <a" in text
     assert '<span class="count">29</span>' in text
+
+
+def test_a_request_that_has_lapsed_is_shown_without_the_buttons_that_answer_it(write_model, monkeypatch):
+    write_model()
+    usual, until = summary.of, "2026-01-01T00:00:00+00:00"
+    monkeypatch.setattr(summary, "of", lambda stores, name: replace(usual(stores, name), pending="2", until=until))
+    pages = Pages()
+    text = words(pages("/").text)
+    assert "version 2 was not answered by 2026-01-01 00:00 UTC, and the request has lapsed: train again" in text
+    assert "Nothing waits" not in text
+    assert {"/act/approve", "/act/refuse"}.isdisjoint(forms(pages("/").text))

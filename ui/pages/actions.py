@@ -28,6 +28,8 @@ def router(site: Site) -> APIRouter:
         runs, releases = site.waiting.failed(known, site.patience), site.waiting.releases(site.patience)
         failed = runs.value.runs if runs.value else []
         above = {found.name for found in (*pending, *alerts)}
+        lapsed = {found.name: said for found in known.summaries if (said := _lapsed(found))}
+        above |= {found.name for found in known.summaries if found.health.reason in lapsed.values()}
         above |= {name for name, _ in held} | {run.model for run in failed}
         return site.page(
             request,
@@ -42,6 +44,7 @@ def router(site: Site) -> APIRouter:
             unseen=runs.value.unseen if runs.value else 0,
             release=releases.value[0] if releases.value else None,
             beside=(("Failed runs", runs), ("Releases that wait for approval", releases)),
+            lapsed=lapsed,
             all_read=runs.is_known and releases.is_known,
             broken=[found for found in known.summaries if found.name not in above and _is_broken(found)],
             most=_MOST,
@@ -62,6 +65,12 @@ def router(site: Site) -> APIRouter:
 
 def _key(summary: Summary) -> tuple[str, str]:
     return summary.name, summary.pending
+
+
+def _lapsed(summary: Summary) -> str:
+    """That the request for its approval has lapsed; empty if it has not."""
+    said = (finding.reason for finding in summary.findings if finding.side == "approval" and not summary.pending)
+    return next(said, "")
 
 
 def _is_broken(summary: Summary) -> bool:
