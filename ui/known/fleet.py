@@ -20,7 +20,7 @@ from evergreen.stores import Stores
 from ui.known import changes, summary
 from ui.known.background import Background
 from ui.known.health import Finding, Level
-from ui.known.parts import fault
+from ui.known.parts import fault, lasting
 from ui.known.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
@@ -196,8 +196,15 @@ def lake_state(
     return (*tables, *(changes.touched(path) for path in (*entries, *model_files.files_of(name))))
 
 
-def state_of(name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
-    """Equal as long as nothing of a model has changed in the registry, these tables of the lake and quarantine."""
+def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
+    """Equal as long as nothing of a model has changed in the registry, in these tables of the lake and in quarantine.
+
+    While the stores are away it lasts for some seconds.
+    """
+    try:
+        open_stores()
+    except EvergreenError:
+        return ("away", lasting(FRESH))
     return registry_state(), *lake_state(Settings.read().lake, name, read)
 
 

@@ -71,7 +71,7 @@ class ModelRequest:
         renewed : bool
             Whether it is also read from elsewhere, so that it is read again after some seconds.
         """
-        state = (*state_of(self.name, tables), lasting(_RENEWED) if renewed else 0)
+        state = (*state_of(self.site.open, self.name, tables), lasting(_RENEWED) if renewed else 0)
         return Question((self.name, what), state, lambda: read(self.site.open(), self.name))
 
     def parts(self, **questions: Question) -> dict[str, Part]:
