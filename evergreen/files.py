@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -76,9 +77,10 @@ def temporary_file(path: Path) -> Iterator[Path]:
 def replacing_stored(files: "AbstractFileSystem", path: str, mode: str = "w") -> Iterator[Any]:
     """The same on any store that fsspec reads: an open file that takes the place of `path` once it is complete."""
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8"}
-    with files.open(f"{path}.part", mode, **text) as file:
+    part = f"{path}.{uuid4().hex}.part"  # two machines may write the same file
+    with files.open(part, mode, **text) as file:
         yield file
-    files.mv(f"{path}.part", path)
+    files.mv(part, path)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def concluded(stores: Stores, challenger: Version, at: pd.Timestamp, refitted: R
     chosen = choose(stores, challenger, judged, refitted)
     if chosen is not None:
         build_reference(stores, chosen)
-    approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
+    approval = request_approval(stores, chosen, judged, at, by) if chosen is not None else None
     granted = approval is None or approval.state == "approved"
     moved = chosen is not None and granted and promote(stores, chosen, judged, at)
     settle(stores.registry, judged)

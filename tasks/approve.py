@@ -22,8 +22,13 @@ from tasks.support.retries import DELAYS, is_unavailable
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def request_approval(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Approval | None:
-    """Request approval of a version, once; None if no approval is required or it is the champion already."""
+def request_approval(
+    stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp, by: str = ""
+) -> Approval | None:
+    """Request approval of a version, once; None if no approval is required or it is the champion already.
+
+    The log has who asked for it, if a person did: a verdict of an earlier training may be used again.
+    """
     definition, registry = loader.load(version.model), stores.registry
     champion = registry.champion(version.model)
     if definition.policy.approval is None or (champion and champion.number == version.number):
@@ -34,7 +39,7 @@ def request_approval(stores: Stores, version: Version, judged: Judgement, as_of:
         return current  # otherwise the request may have been interrupted before its event was emitted
     if not known:
         detail = {"judged": judged.version, "moment": as_of.isoformat()}
-        seal = log_action(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
+        seal = log_action(stores, "approval", version.model, version.number, as_of, by, state="asked for", **detail)
         registry.tag(version, approval_seal=seal)
         current = approval.request_approval(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} is pending approval instead.")

@@ -9,6 +9,7 @@ import pandas as pd
 from evergreen.errors import PromotionError
 from evergreen.gates.judgement import Judgement
 from evergreen.lake import audit_log
+from evergreen.lake.audit_log import Line
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.settings import FOUR_EYES, four_eyes
@@ -143,7 +144,7 @@ def open_request(registry: Registry, name: str, number: str, as_of: pd.Timestamp
 
 
 def starters(stores: "Stores", version: Version, judged: str) -> list[str]:
-    """The persons who requested the training of a version, or its online evaluation, as the audit log has them.
+    """The persons who requested the training of a version, its online evaluation or its approval, by the audit log.
 
     Parameters
     ----------
@@ -153,10 +154,13 @@ def starters(stores: "Stores", version: Version, judged: str) -> list[str]:
         The version whose verdict led to the request for approval; empty for none.
     """
     subjects = {version.number, version.refit_of, judged} - {""}
-    lines = audit_log.read(stores.lake, version.model)
-    return sorted(
-        {line.by for line in lines if line.by and line.act in ("verdict", "challenge") and line.subject in subjects}
-    )
+    lines = [line for line in audit_log.read(stores.lake, version.model) if line.by and line.subject in subjects]
+    return sorted({line.by for line in lines if line.act in ("verdict", "challenge") or _asks(line)})
+
+
+def _asks(line: Line) -> bool:
+    """Whether a line of the audit log asks for an approval; others of the kind answer one."""
+    return line.act == "approval" and line.details.get("state") == "asked for"
 
 
 def check_second(stores: "Stores", request: Approval, *persons: str) -> None:

@@ -163,6 +163,15 @@ def test_with_four_eyes_who_requested_a_version_does_not_approve_it(asking, monk
     assert approve("toy", "good", "Ada", version="2", as_of=JANUARY).champion == "2"  # approved by another before
 
 
+def test_with_four_eyes_who_asks_again_after_a_lapse_does_not_approve_it(asking, monkeypatch):
+    monkeypatch.setenv(FOUR_EYES, "1")
+    again = train("toy", as_of=JANUARY + 6 * DAY, by="Ada")
+    assert (again.decision, again.champion) == ("waiting", "2")  # of the rows and the verdict of before
+    with pytest.raises(PromotionError, match=r"toy@2 was requested by Ada"):
+        approve("toy", "good", "Ada", as_of=JANUARY + 7 * DAY)
+    assert approve("toy", "good", "Bo", as_of=JANUARY + 7 * DAY).moved
+
+
 def test_with_four_eyes_who_requested_a_version_may_refuse_it(asking, monkeypatch):
     monkeypatch.setenv(FOUR_EYES, "1")
     audit_log.write(Stores.open().lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by="Ada", detail={"asked": "a"})
