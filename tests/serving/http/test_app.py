@@ -280,7 +280,7 @@ def test_a_disk_that_cannot_be_read_for_a_while_ends_no_following(running, add, 
     async def asked():
         async with running.client() as client:
             with monkeypatch.context() as patch:
-                patch.setattr(ModelCache, "models", broken)
+                patch.setattr(ModelCache, "changes", broken)
                 await running.until(lambda: tried)
             add("2", slope=-2.0)
             await running.until(lambda: running.models.served["toy"].spec.number == "2")
