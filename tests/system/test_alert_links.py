@@ -35,7 +35,7 @@ class Broken(LinearRegression):
 
 model = model.model_copy(update={"estimator": Broken})
 """
-APPROVED = "\nmodel = model.model_copy(update={'policy': model.policy.model_copy(update={'approval': 5 * DAY})})\n"
+APPROVED = "\nmodel = model.model_copy(update={'policy': model.policy.model_copy(update={'approval': 9999 * DAY})})\n"
 pytestmark = pytest.mark.long
 
 
