@@ -25,7 +25,7 @@ COMMANDS = [
     ("refresh", "toy", *AT),
     ("monitor", "toy", *AT),
     ("score", "toy", "--input", "table.csv", "--output", "scored.csv", "--no-log"),
-    ("replay", "toy", "--from", "2013-02-01", "--to", "2013-02-15"),
+    ("replay", "toy", "--from", "2013-01-15", "--to", "2013-02-05"),
     ("status",),
     ("report", "toy", "--no-open"),
     ("model-card", "toy"),
@@ -82,4 +82,5 @@ def test_a_command_ends_in_time_in_one_sentence(lived, words, seed):
     before_it_began = stands("")
     assert said.splitlines()[-1].endswith((f". {stands(words[0])}", f". {before_it_began}")), said
     assert said.count("Stopped") == 1
+    print(f"{words[0]}: {seconds:.2f} s")
     assert seconds < IN_TIME
