@@ -1,4 +1,4 @@
-"""What a version predicts of rows that it was neither trained nor chosen on, whoever predicted them at the time."""
+"""Predictions of a version for rows that were in neither its training nor its holdout, made now."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

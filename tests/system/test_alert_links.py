@@ -11,22 +11,12 @@ from evergreen.errors import TrainingError
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
+from tests.labels_that_end import LABELS_END
 from tests.prepared_homes import refreshed
 from tests.ui.running_ui import Pages, forms, words
 
 BASE = "https://evergreen.example.org/ours"
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
-LABELS_END = """
-usual = rows
-
-
-def mute(since, until):
-    found = usual(since, until)
-    return found.assign(y=found["y"].where(found["at"] < "2013-01-29"))
-
-
-model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
-"""
 RAISES = """
 class Broken(LinearRegression):
     def fit(self, X, y):

@@ -20,20 +20,10 @@ from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
+from tests.labels_that_end import LABELS_END
 from tests.prepared_homes import refreshed
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
-LABELS_END = """
-usual = rows
-
-
-def mute(since, until):
-    found = usual(since, until)
-    return found.assign(y=found["y"].where(found["at"] < "2013-01-29"))
-
-
-model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
-"""
 LATE_LABELS = "\nmodel = model.model_copy(update={'label_delay': 5 * DAY})\n"
 HIGHER = """
 usual = rows

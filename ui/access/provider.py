@@ -19,7 +19,7 @@ from ui.refusal import RefusedError
 _PATIENCE = 5.0  # seconds for each answer of the provider
 _FRESH = 3600.0  # seconds that its description is taken for what is
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
-# Signed by the provider's private key: with the others anybody could have written the token, or whoever knows a secret.
+# Algorithms that sign with the provider's private key. The others sign with a shared secret, or not at all.
 _SIGNED = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
 )

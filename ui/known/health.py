@@ -76,7 +76,7 @@ def of_registry(champion: str, trained: bool, pending: Approval | None, verdict:
 def of_alert(alert: Alert | None) -> Iterator[Finding]:
     """What the alert of the monitor says that no later check has cleared; nothing new once it is acknowledged.
 
-    While the monitor fails, nobody knows how the model is, whoever has seen that.
+    While the monitor fails, the state of the model is unknown, also after a person has acknowledged the alert.
     """
     if alert is None:
         return
