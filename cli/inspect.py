@@ -27,17 +27,22 @@ def status(
     from evergreen.lifecycle.status import status as look_up
     from evergreen.stores import Stores
 
+    def now() -> "list[Status]":
+        import pandas as pd
+
+        return look_up(Stores.open(), pd.Timestamp.now("UTC"))
+
     if watch:
         from cli.watching import watch as show
         from evergreen.settings import follow_releases
 
         def look() -> "list[Status]":
             follow_releases()
-            return look_up(Stores.open())
+            return now()
 
         show(look, statuses, every, as_json=json)
         return
-    rows = look_up(Stores.open())
+    rows = now()
     say(json, rows, statuses(rows), then="evergreen report MODEL" if rows else "")
 
 

@@ -26,6 +26,11 @@ class EvergreenError(Exception):
         super().__init__(without_secrets(message))
 
 
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error tells of the machine, and nothing of the model that was asked."""
+    return isinstance(error, MemoryError) or isinstance(error.__context__, MemoryError)
+
+
 class ProjectError(EvergreenError):
     """There is no project here, its files are not as they must be, or its folders hide a package of Evergreen's."""
 

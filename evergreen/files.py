@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
@@ -11,6 +11,9 @@ from uuid import uuid4
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+_SETTLED = 2_000_000_000  # nanoseconds after which another change of a file has another time
+Touched = tuple[str, int, int, int]  # the path, and the time, size and number of what is there
 
 
 def replace(path: Path, content: str | bytes) -> None:
@@ -35,13 +38,26 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def touched(path: Path) -> tuple[str, int, int]:
+def touched(path: Path | str) -> Touched:
     """Equal as long as a file, or the list of a folder's files, has not changed; without one zeros."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - asked for each of a thousand models
     except OSError:
-        return str(path), 0, 0
-    return str(path), found.st_mtime_ns, found.st_size
+        return str(path), 0, 0, 0
+    return str(path), found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def settled(looked: Iterable[Touched], now: int) -> bool:
+    """Whether another change of each would give it another time.
+
+    Parameters
+    ----------
+    looked : iterable
+        What `touched` gave.
+    now : int
+        Before it was read what is to be kept; nanoseconds since 1970.
+    """
+    return max((changed for _, changed, *_ in looked), default=0) <= now - _SETTLED
 
 
 def secret(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -78,9 +94,14 @@ def replacing_stored(files: "AbstractFileSystem", path: str, mode: str = "w") ->
     """The same on any store that fsspec reads: an open file that takes the place of `path` once it is complete."""
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8"}
     part = f"{path}.{uuid4().hex}.part"  # two machines may write the same file
-    with files.open(part, mode, **text) as file:
-        yield file
-    files.mv(part, path)
+    try:
+        with files.open(part, mode, **text) as file:
+            yield file
+        files.mv(part, path)
+    except BaseException:
+        with suppress(OSError):
+            files.rm_file(part)
+        raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from prefect import task
@@ -10,13 +11,14 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
 from evergreen.definition.options import AUTO
-from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.evaluation import windows
 from evergreen.registry import reload
+from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
 from evergreen.training import fitting, recipe, window
+from evergreen.training.recipe import Recipe
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.window import WindowComparison
@@ -46,23 +48,24 @@ def train(
     before = registry.versions(name) if definition.training.window == AUTO else []
     added = windows.compared(snapshot, registry, before) if compared is None else compared
     planned = recipe.plan(definition, snapshot, reason, [*window.recorded(definition, before), *added])
-    while (known := recipe.find(registry, planned)) is None:
-        if registry.reloads:
-            reload.helper()  # its imports take as long as a fit, and run in parallel
-        rows = snapshot.training(planned.split)
-        try:
-            params = search(definition, rows, snapshot.label_delay)
-            estimator = fitting.fit(definition, rows, params)
-        except (NotEnoughDataError, TrainingError):
-            if (longer := recipe.longer(planned)) is None:
-                raise
-            added = [*added, window.unfitted(planned.split, longer.split)]
-            planned = longer
-            continue
+    planned, found, failed = recipe.first_fitted(planned, partial(_known_or_fitted, registry))
+    if not isinstance(found, Version):
+        rows, params, estimator = found
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        record = planned.record(rows, params, pages=pages, windows=added)
-        known = registry.record_training(definition, estimator, example, record)
-        break
-    registry.alias(known, CHALLENGER)
-    return known
+        record = planned.record(rows, params, pages=pages, windows=[*added, *failed])
+        found = registry.record_training(definition, estimator, example, record)
+    registry.alias(found, CHALLENGER)
+    return found
+
+
+def _known_or_fitted(registry: Registry, planned: Recipe) -> Version | tuple[pd.DataFrame, dict[str, Any], Any]:
+    """The version that an identical training has registered; else the rows, the parameters and the estimator."""
+    if known := recipe.find(registry, planned):
+        return known
+    if registry.reloads:
+        reload.helper()  # its imports take as long as a fit, and run in parallel
+    definition = planned.definition
+    rows = planned.snapshot.training(planned.split)
+    params = search(definition, rows, planned.snapshot.label_delay)
+    return rows, params, fitting.fit(definition, rows, params)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -39,11 +40,12 @@ class Each:
         Raises
         ------
         TypeError
-            The rows are none.
+            The rows are none, or the name formats the values of a CSV, which are text.
         """
         if not callable(template) or isinstance(template, type):
             raise TypeError(f"Model.each takes a function that returns a Model, not {template!r}")
         if isinstance(over, str | Path):
+            _require_text(name)
             return cls(template, str(over), name)
         rows = tuple(dict(row) if isinstance(row, Mapping) else row for row in over)
         odd = next((row for row in rows if not isinstance(row, dict)), None)
@@ -55,6 +57,19 @@ class Each:
     def table(self) -> str:
         """The path of the CSV, with ``/``; empty where the file holds the rows."""
         return str(PurePosixPath(self.over)) if isinstance(self.over, str) else ""
+
+
+def _require_text(name: str) -> None:
+    """Require that a name takes values as they are: a text is padded on the other side than a number."""
+    try:
+        formats = [f"{{{place}:{spec}}}" for _, place, spec, _ in string.Formatter().parse(name) if spec]
+    except ValueError:  # it is no format, as each row says
+        return
+    if formats:
+        raise TypeError(
+            f"values of a CSV are text, which {formats[0]} of the name cannot format as a number. Write them into the "
+            "CSV as the name is to have them"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,10 @@ class Row:
     wrong: str = ""
 
     def as_csv(self) -> str:
-        """The text of a CSV that has this row alone."""
+        """The text of a CSV that has this row alone; the order of the columns says nothing."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([self.values, self.values.values()])
+        names = sorted(self.values)
+        csv.writer(text, lineterminator="\n").writerows([names, [self.values[name] for name in names]])
         return text.getvalue()
 
 
@@ -157,7 +172,7 @@ def _name(each: Each, row: Row, stem: str) -> tuple[str, str]:
     """The name of a row's model, and what is wrong with it."""
     try:
         name = each.name.format_map(row.values)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         return "", f"the name {each.name!r} cannot be made of it: {type(error).__name__}: {error}"
     if _GIVEN in row.values:
         return name, "it has a value `name`, which is the model's; call it otherwise"

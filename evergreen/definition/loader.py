@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evergreen.definition import disclosure, model_code
 from evergreen.definition.code.source_files import Code
+from evergreen.definition.each import Each
 from evergreen.definition.model import Model
 from evergreen.definition.model_files import existing as existing
 from evergreen.definition.model_files import is_declared as is_declared
@@ -71,7 +72,10 @@ def load_file(path: Path, text: str | None = None, name: str = "") -> Model:
     """
     if is_template(path, text):
         return template(path, text).model(name or path.stem)
-    model = model_code.run(path, code_at(path, text)).get("model")
+    defined = model_code.run(path, code_at(path, text))
+    model = defined.get("model")
+    if not isinstance(model, Model) and isinstance(defined.get("models"), Each):
+        raise ModelFileError(f"{path} defines many models in another form. Write `models = Model.each(` in one line.")
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={path.stem!r}, ...)`.")
     return model

@@ -1,23 +1,23 @@
 """Model files that define many models by one template: which names they define, and one model of them."""
 
-import os
+import ast
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from evergreen.definition import model_code
 from evergreen.definition.code.source_files import Code
-from evergreen.definition.each import Each, Named, Row, Values, named, rows_of
+from evergreen.definition.each import Each, Named, Row, named, rows_of
 from evergreen.errors import ModelFileError, translated
+from evergreen.files import Touched, settled, touched
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _DEFINES = re.compile(rb"^models\s*(:[^=\n]*)?=\s*(\w+\.)*Model\.each\(", re.MULTILINE)
-_SETTLED = 2.0  # seconds after which another change of a file has another time
 
 
 def is_template(path: Path, text: str | None = None) -> bool:
@@ -25,9 +25,21 @@ def is_template(path: Path, text: str | None = None) -> bool:
     if text is None and _as_before(path):
         return True
     try:
-        return _DEFINES.search(path.read_bytes() if text is None else text.encode()) is not None
+        source = path.read_bytes() if text is None else text.encode()
     except OSError:
         return False
+    return _DEFINES.search(source) is not None and _assigns(source)
+
+
+def _assigns(source: bytes) -> bool:
+    """Whether the statement is one, and no line of a text; of a file that cannot be parsed, running it says why."""
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return True
+    targets = [target for node in statements if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in statements if isinstance(node, ast.AnnAssign)]
+    return any(isinstance(target, ast.Name) and target.id == "models" for target in targets)
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,7 @@ class Template:
     code: Code
     each: Each
     text: str
+    _made: dict[str, "Model"] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -72,7 +85,10 @@ class Template:
         ModelFileError
             No row has that name, or more than one, or the template makes no model of it.
         """
-        return _made(self, self._row(name), name)
+        row = self._row(name)
+        if name not in self._made:
+            self._made[name] = _filled_in(self, row, name)
+        return self._made[name]
 
     @cached_property
     def places(self) -> list[str]:
@@ -82,10 +98,10 @@ class Template:
 
     @cached_property
     def _named(self) -> Named:
-        return _named(self.path, self.each, self.text)
+        return named(self.each, _rows(self.path, self.each, self.text), self.path.stem)
 
     @property
-    def rows(self) -> str:
+    def rows_name(self) -> str:
         """What the rows are called."""
         return self.each.table or "the rows"
 
@@ -95,10 +111,12 @@ class Template:
             return found[0]
         if found:
             numbers = " and ".join(str(row.number) for row in found)
-            raise ModelFileError(f"{self.path}: rows {numbers} of {self.rows} are both {name!r}. Rename one of them.")
+            raise ModelFileError(
+                f"{self.path}: rows {numbers} of {self.rows_name} are both {name!r}. Rename one of them."
+            )
         if self._named.unusable:
             more = f", and {len(self._named.unusable) - 1} more" if len(self._named.unusable) > 1 else ""
-            raise ModelFileError(f"{self.path}: {self.rows}, {self._named.unusable[0]}{more}. Mend the row.")
+            raise ModelFileError(f"{self.path}: {self.rows_name}, {self._named.unusable[0]}{more}. Mend the row.")
         first = next(iter(self._named.rows), "")
         example = f"Name one of them, such as {first!r}." if first else "There are no rows."
         raise ModelFileError(f"{self.path} defines {len(self._named.rows)} models, and none is {name!r}. {example}")
@@ -115,9 +133,12 @@ def template(path: Path, text: str | None = None) -> Template:
     known = _as_before(path) if text is None else None
     if known is not None:
         return known
+    began = time.time_ns()  # a change while it runs has a later time
     made = _run(path, text)
     if text is None:
-        _TEMPLATES[path] = _state(made), made
+        _, earlier = _TEMPLATES.get(path, (None, None))
+        made = earlier if earlier == made else made  # with the models that are made
+        _TEMPLATES[path] = _state(made, began), made
     return made
 
 
@@ -135,18 +156,13 @@ def _run(path: Path, text: str | None) -> Template:
 def _as_before(path: Path) -> Template | None:
     """What a file defined when it last ran, if nothing that it was made of has changed; None if something may have."""
     state, known = _TEMPLATES.get(path, (None, None))
-    return known if known is not None and state is not None and state == _state(known) else None
+    return known if known is not None and state is not None and state == _state(known, time.time_ns()) else None
 
 
-def _state(found: Template) -> tuple[object, ...] | None:
+def _state(found: Template, now: int) -> list[Touched] | None:
     """Equal as long as no file of a template has changed; None where a change may not be told from the one before."""
-    try:
-        stats = [os.stat(place) for place in found.places]  # noqa: PTH116 - asked for each model
-    except OSError:
-        return None
-    if max(stat.st_mtime for stat in stats) > time.time() - _SETTLED:
-        return None
-    return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+    looked = [touched(place) for place in found.places]
+    return looked if settled(looked, now) else None
 
 
 def rows_file(path: Path) -> Path | None:
@@ -176,17 +192,7 @@ def _text(path: Path, each: Each) -> str:
         return file.read_bytes().decode("utf-8-sig")
 
 
-_TEMPLATES: dict[Path, tuple[tuple[object, ...] | None, Template]] = {}  # by file: what it last was
-_NAMED: dict[Path, tuple[Each, str, Named]] = {}  # by file: what its rows were made of
-_MODELS: dict[tuple[Path, str], tuple[Each, Values, "Model"]] = {}  # by file and name: what a model was made of
-
-
-def _named(path: Path, each: Each, text: str) -> Named:
-    """The rows by name: made once for what a file defines now."""
-    known = _NAMED.get(path)
-    if known is None or known[0] is not each or known[1] != text:
-        known = _NAMED[path] = each, text, named(each, _rows(path, each, text), path.stem)
-    return known[2]
+_TEMPLATES: dict[Path, tuple[list[Touched] | None, Template]] = {}  # by file: what it last was
 
 
 def _rows(path: Path, each: Each, text: str) -> list[Row]:
@@ -197,19 +203,10 @@ def _rows(path: Path, each: Each, text: str) -> list[Row]:
         return rows_of(text)
 
 
-def _made(template: Template, row: Row, name: str) -> "Model":
-    """The model of a row: made once for what the row says now."""
-    known = _MODELS.get((template.path, name))
-    if known is None or known[0] is not template.each or known[1] != row.values:
-        made = _filled_in(template, row, name)
-        known = _MODELS[template.path, name] = template.each, row.values, made
-    return known[2]
-
-
 def _filled_in(template: Template, row: Row, name: str) -> "Model":
     from evergreen.definition.model import Model
 
-    place = f"{template.path}, row {row.number} of {template.rows} ({name})"
+    place = f"{template.path}, row {row.number} of {template.rows_name} ({name})"
     try:
         made = template.each.template(name=name, **row.values)
     except (Exception, SystemExit) as error:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evergreen.definition.gates import Check
 from evergreen.definition.metrics import Floats
-from evergreen.errors import TrainingError
+from evergreen.errors import TrainingError, ran_out_of_memory
 from evergreen.evaluation import bootstrap, fairness, leakage, own_gates, performance
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import importance as importances
@@ -122,7 +122,7 @@ def compare_on_rows(
     evidence = replace(
         evidence,
         earlier=_sound(against, better, predictions),
-        earlier_over_answering=_over_answering(model, against, better, rows),
+        earlier_over_answering=_over_answering(model, against, better, rows, looks),
     )
     evidence = evidences.carry(evidence, against.gains, model.gates)
     importance = partial(_importance, model, challenger.estimator, rows, target, classes)
@@ -139,7 +139,9 @@ def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFram
     ]
 
 
-def _over_answering(model: "Model", against: Rivals, better: list[str], rows: pd.DataFrame) -> dict[str, Interval]:
+def _over_answering(
+    model: "Model", against: Rivals, better: list[str], rows: pd.DataFrame, looks: int
+) -> dict[str, Interval]:
     """The gains of earlier champions over the champion itself, on rows that are newer than those it has seen.
 
     The version that takes its place is older by a holdout: who is better than that one may be worse than the champion.
@@ -154,7 +156,7 @@ def _over_answering(model: "Model", against: Rivals, better: list[str], rows: pd
         theirs = {name: performance.realised(model, against.earlier[name].estimator, newer) for name in better}
     except TrainingError:
         return {}
-    level = gates.level(0, len(better))
+    level = gates.level(looks, len(better))
     gains = {name: performance.gain(model, [realised], [own], level) for name, realised in theirs.items()}
     return {name: gain for name, gain in gains.items() if math.isfinite(gain.low)}
 
@@ -263,7 +265,7 @@ def _predictions(
         try:
             predictions[name] = _predict(model, estimator, rows, classes)
         except TrainingError as error:
-            if name in _OURS or isinstance(error.__context__, MemoryError):
+            if name in _OURS or ran_out_of_memory(error):
                 raise
             errors[name] = str(error)
     return predictions, errors
@@ -271,8 +273,13 @@ def _predictions(
 
 def _not_finite(predictions: dict[str, Floats]) -> dict[str, str]:
     """Why champions cannot be compared with: a prediction that is no number leaves no score to compare."""
-    shares = {name: evidences.finite_share(each) for name, each in predictions.items() if name not in _OURS}
-    return {name: f"{1 - share:.2%} of its predictions are not finite" for name, share in shares.items() if share < 1}
+    asked = {name: each for name, each in predictions.items() if name not in _OURS}
+    counts = {name: round((1 - evidences.finite_share(each)) * len(each)) for name, each in asked.items()}
+    return {
+        name: f"{count:,} of its {len(asked[name]):,} predictions are not finite"
+        for name, count in counts.items()
+        if count
+    }
 
 
 def _predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None) -> Floats:

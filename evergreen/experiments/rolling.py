@@ -254,4 +254,5 @@ def _estimator(lake: PointInTimeLake, model: "Model", at: pd.Timestamp) -> Any:
     """What a training at a time would promote; a window that the record chooses is chosen as by a first training."""
     snapshot = Snapshot.pin(lake, model, at)
     added = windows.compared(snapshot, MemoryRegistry(fits=FitCache(Path())), [])
-    return fitted(snapshot, recipe.plan(model, snapshot, "experiment", added).split)
+    planned = recipe.plan(model, snapshot, "experiment", added)
+    return recipe.first_fitted(planned, lambda plan: fitted(snapshot, plan.split))[1]

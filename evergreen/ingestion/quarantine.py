@@ -170,6 +170,8 @@ class Quarantine:
         page : callable
             Makes the page of an entry.
         """
+        for path in self._files.glob(f"{self.folder(model)}/*/*.part"):  # what a killed process was writing
+            self._files.rm_file(path)
         for entry in self.entries(model):
             rows = self.rows(entry)
             matching = _any(rows, conditions)

@@ -37,6 +37,8 @@ def remove_values(files: "AbstractFileSystem", log: str, erased: Set[str]) -> bo
         Whether anything was rewritten; then the caller creates a new checkpoint.
     """
     rewritten = {}
+    for path in files.glob(f"{log}/*.part"):  # what a killed erasure was writing
+        files.rm_file(path)
     for path in files.glob(f"{log}/*.json"):
         actions = [json.loads(line) for line in files.cat_file(path).splitlines() if line.strip()]
         changed = [_remove_from_action(action, erased) for action in actions]

@@ -15,12 +15,11 @@ from typing import Any
 
 from evergreen import files, provenance
 from evergreen.errors import EvergreenError
-from evergreen.files import touched
+from evergreen.files import settled, touched
 from evergreen.lake.lake import AUDIT, DECISIONS, ROWS
+from evergreen.registry import sqlite_reader
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-
-_SETTLED = 2_000_000_000  # nanoseconds after which another change of a file has another time
 
 Fields = dict[str, Any]
 
@@ -100,7 +99,7 @@ class KeptStatus:
 
     def keep(self) -> None:
         """Keep it for the next time; a home that cannot be written to keeps nothing."""
-        now = Kept(self._registry, self._versions or {}, self._now)
+        now = Kept(self._registry if self._versions else "", self._versions or {}, self._now)
         if now != self._before:
             with suppress(OSError):
                 files.replace(file(), json.dumps(vars(now)))
@@ -114,8 +113,8 @@ class KeptStatus:
         if any("://" in place for place in (*tables, held)):
             return ""
         looked = [touched(Path(table) / "_delta_log") for table in tables]
-        looked += [touched(Path(held)), *map(touched, sorted(Path(held).glob("*/entry.json")))]
-        if not _is_settled(looked):
+        looked += [touched(held), *map(touched, sorted(Path(held).glob("*/entry.json")))]
+        if not settled(looked, time.time_ns()):
             return ""
         parts = (provenance.release(), self.columns, time_column, self._versions.get(name, ""), looked)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -130,15 +129,8 @@ def _versions(stores: Stores) -> dict[str, str] | None:
 
 def _registry_state() -> str:
     """Equal as long as the registry has not changed; empty where that cannot be told."""
-    uri = Settings.read().tracking_uri
-    path = Path(uri.removeprefix("sqlite:///"))
-    looked = [touched(place) for place in (path, path.with_name(f"{path.name}-wal"))]
-    return repr(looked) if str(path) != uri and _is_settled(looked) else ""
-
-
-def _is_settled(looked: list[tuple[str, int, int]]) -> bool:
-    """Whether another change of each of these would be seen."""
-    return max(changed for _, changed, _ in looked) <= time.time_ns() - _SETTLED
+    looked = [touched(path) for path in sqlite_reader.files_of(Settings.read().tracking_uri)]
+    return repr(looked) if looked and settled(looked, time.time_ns()) else ""
 
 
 def file() -> Path:

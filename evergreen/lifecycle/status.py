@@ -58,7 +58,7 @@ class Status:
     note: str = ""
 
 
-def status(stores: Stores, as_of: pd.Timestamp | None = None) -> list[Status]:
+def status(stores: Stores, as_of: pd.Timestamp) -> list[Status]:
     """The status of every model; a broken file or store is noted in that model's line only.
 
     What is kept of an earlier look is not read again while nothing of the model has changed since.
@@ -66,12 +66,11 @@ def status(stores: Stores, as_of: pd.Timestamp | None = None) -> list[Status]:
     Parameters
     ----------
     stores : Stores
-    as_of : Timestamp or None
-        Whether a request for approval has lapsed by then; now by default.
+    as_of : Timestamp
+        Whether a request for approval has lapsed by then.
     """
-    now = as_of if as_of is not None else pd.Timestamp.now("UTC")
     kept = KeptStatus(stores, [*(column.name for column in fields(Status)), *_LATER])
-    found = [_status(stores, kept, name, now) for name in [*loader.names(), *_undeclared(stores)]]
+    found = [_status(stores, kept, name, as_of) for name in [*loader.names(), *_undeclared(stores)]]
     kept.keep()
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from evergreen.errors import TrainingError
+from evergreen.errors import TrainingError, ran_out_of_memory
 from evergreen.evaluation import comparison, performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.registry.registry import Registry
@@ -84,6 +84,8 @@ def _scored(model: "Model", estimator: Any, rows: pd.DataFrame) -> "tuple[Realis
     try:
         scored = performance.realised(model, estimator, rows)
     except TrainingError as error:
+        if ran_out_of_memory(error):
+            raise
         return None, str(error)
     if scored.rows and not math.isfinite(scored.value):
         return None, f"{model.metric.name} is {scored.value} on {scored.rows:,} rows"

@@ -71,6 +71,12 @@ def aliases(uri: str, key: str) -> tuple[dict[str, dict[str, str]], dict[str, st
     return dict(by_model), dict(results[1])
 
 
+def files_of(uri: str) -> list[Path]:
+    """The files that change with a store; empty where MLflow has to be asked."""
+    path = _path(uri)
+    return [] if path is None else [path, path.with_name(f"{path.name}-wal")]
+
+
 def fingerprints(uri: str) -> dict[str, str] | None:
     """Of each model what changes whenever its versions, their tags or aliases do; None where MLflow has to be asked."""
     results = _read(uri, {}, _ALL_VERSIONS, _ALL_VERSION_TAGS, f"{_ALL_ALIASES} ORDER BY name, alias")
@@ -109,16 +115,24 @@ def _versions(uri: str, bounds: dict[str, str], condition: str = "TRUE") -> list
 
 def _read(uri: str, bounds: dict[str, str], *queries: str) -> list[list[Any]] | None:
     """The results of queries in one transaction; empty if there is no store yet."""
-    path = uri.removeprefix(_SQLITE)
-    if path in (uri, "", ":memory:") or "?" in path or os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
+    path = _path(uri)
+    if path is None:
         return None
-    if not Path(path).exists() and Path(path).parent.is_dir():
+    if not path.exists() and path.parent.is_dir():
         return [[] for _ in queries]
     try:
-        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", timeout=_WAIT, uri=True)) as store:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=_WAIT, uri=True)) as store:
             store.execute("BEGIN")
             if store.execute(_REVISION).fetchall() != [(SCHEMA,)]:
                 return None
             return [store.execute(query, bounds).fetchall() for query in queries]
     except sqlite3.Error:
         return None
+
+
+def _path(uri: str) -> Path | None:
+    """The file of a store; None where MLflow has to be asked."""
+    path = uri.removeprefix(_SQLITE)
+    if path in (uri, "", ":memory:") or "?" in path or os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
+        return None
+    return Path(path)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from evergreen import provenance
 from evergreen.addresses import without_secrets
 from evergreen.definition import loader
 from evergreen.definition.options import AUTO
+from evergreen.errors import NotEnoughDataError, TrainingError, ran_out_of_memory
 from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import TagValues, Version
 from evergreen.training import window
@@ -19,6 +20,8 @@ from evergreen.training.window import WindowComparison, WindowRecord
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,36 @@ def plan(definition: "Model", snapshot: Snapshot, reason: str, comparisons: Sequ
     bounds = whole(snapshot)
     chosen = window.choose(snapshot, bounds.holdout_from, bounds.train_until, comparisons)
     return Recipe(snapshot, bounds.reaching_back(chosen), reason)
+
+
+def first_fitted(planned: Recipe, fit: Callable[[Recipe], T]) -> tuple[Recipe, T, list[WindowComparison]]:
+    """Fit on the planned window; where that cannot be done, on the next longer one of those that are compared.
+
+    Parameters
+    ----------
+    planned : Recipe
+    fit : callable
+
+    Returns
+    -------
+    recipe, fitted, failed : Recipe, object, list of WindowComparison
+        The recipe that was fitted, what `fit` returned, and a record of the windows that could not be fitted.
+
+    Raises
+    ------
+    NotEnoughDataError, TrainingError
+        What `fit` raised of a fixed window, or of all history; or of too little memory, which more rows do not help.
+    """
+    failed: list[WindowComparison] = []
+    while True:
+        try:
+            return planned, fit(planned), failed
+        except (NotEnoughDataError, TrainingError) as error:
+            wider = None if ran_out_of_memory(error) else longer(planned)
+            if wider is None:
+                raise
+            failed.append(window.unfitted(planned.split, wider.split))
+            planned = wider
 
 
 def longer(planned: Recipe) -> Recipe | None:

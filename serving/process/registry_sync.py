@@ -109,7 +109,8 @@ class RegistrySync:
         now = self.copies.state(model)
         wanted = self._target_state(model, aliases, now)
         if wanted is None or wanted == now:
-            return any(refused == model for refused, _ in self._refused)  # which are tried again
+            times = [at for (refused, _), at in self._refused.items() if refused == model]
+            return any(time.monotonic() - at < _RETRY_AFTER for at in times)  # which is tried again
         self.copies.set_state(model, wanted)
         used = [number for number in (wanted.before, wanted.champion, wanted.canary, wanted.shadow) if number]
         recent = [number for number in self._recent.get(model, []) if number not in used]

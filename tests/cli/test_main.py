@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -159,7 +160,7 @@ def test_an_address_that_is_of_no_use_is_said_and_its_password_is_not(
     monkeypatch.setenv(name, address)
     done = called(words, "toy")
     assert done.returncode == 1
-    (known,) = status(Stores.open())
+    (known,) = status(Stores.open(), pd.Timestamp.now("UTC"))
     for text in (done.stderr, known.note):
         assert says in text
         assert "Traceback" not in text
@@ -223,7 +224,7 @@ def refusing_server() -> Iterator[str]:
 )
 def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
     (home.parent / "models" / "broken.py").write_text(text)
-    notes = {state.model: state.note for state in status(Stores.open())}
+    notes = {state.model: state.note for state in status(Stores.open(), pd.Timestamp.now("UTC"))}
     assert notes["toy"] == ""
     assert notes["broken"].startswith("broken: ")
     assert says in notes["broken"]
@@ -234,7 +235,7 @@ def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home,
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
     assert [batch["fate"] for batch in json.loads(quiet.stdout)] == ["landed"] * 4
-    (known,) = status(Stores.open())
+    (known,) = status(Stores.open(), pd.Timestamp.now("UTC"))
     assert (known.newest[:16], known.watermark[:16]) == ("2013-01-28T16:20", "2013-01-29T00:00")
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
     assert trained.returncode == 0

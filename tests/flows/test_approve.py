@@ -65,7 +65,7 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
         == "toy@2 is pending approval until 2013-02-03 00:00 UTC"
     )
     lapsed = "toy@2 was not answered by 2013-02-03 00:00 UTC, and the request has lapsed"
-    assert status(Stores.open())[0].decided == lapsed
+    assert status(Stores.open(), pd.Timestamp.now("UTC"))[0].decided == lapsed
 
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.champion, again.moved) == ("waiting", "2", False)

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
@@ -56,7 +57,7 @@ def test_performance_that_cannot_be_judged_is_told_once_until_it_can(write_model
         'monitoring=Monitoring(performance="40d"),'
     )
     assert told() == [f"toy: a person should look: {alerts[0].reason}"]
-    assert status(Stores.open())[0].decided == f"alert: {alerts[1].reason}"
+    assert status(Stores.open(), pd.Timestamp.now("UTC"))[0].decided == f"alert: {alerts[1].reason}"
 
     write_model(
         TOO_FEW + "from evergreen import Monitoring\nmodel = model.model_copy(update={'monitoring': "

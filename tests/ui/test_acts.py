@@ -149,7 +149,10 @@ def test_an_alert_is_acknowledged_and_waits_for_nobody_until_another_one():
     after = Pages()
     assert "/act/acknowledge" not in forms(after("/").text)
     assert 'class="count"' not in after("/").text
-    assert f"(acknowledged by {audit_log.person()}: known: the sensor)" in status(Stores.open())[0].decided
+    assert (
+        f"(acknowledged by {audit_log.person()}: known: the sensor)"
+        in status(Stores.open(), pd.Timestamp.now("UTC"))[0].decided
+    )
     alert("data quality: x: 35% missing; z: a new category", 2)
     assert "a new category" in Pages()("/").text
 

@@ -190,7 +190,7 @@ def test_a_damaged_file_of_one_model_hides_no_other_model(write_model, spoil):
     assert (known.find("toy").alert, known.find("toy").health.level) == ("x drifted", Level.BAD)
     assert known.find("toy").health.reason.startswith("stores: ")
     assert Fleet().known(60).find("toy").health.level == Level.BAD
-    assert [line.note[:8] for line in status(Stores.open()) if line.model == "twin"] == [""]
+    assert [line.note[:8] for line in status(Stores.open(), pd.Timestamp.now("UTC")) if line.model == "twin"] == [""]
     path.unlink()
     assert "stores" not in {finding.side for finding in fleet.known(60).find("toy").findings}
 

@@ -157,7 +157,10 @@ def test_a_run_that_failed_waits_for_a_person_until_a_later_one_is_done(home, wa
     assert ("Run again" in text) == bool(shown)
 
 
-@pytest.mark.parametrize(("failed", "later", "good"), [("ingest", "refresh", True), ("monitor", "refresh", False)])
+@pytest.mark.parametrize(
+    ("failed", "later", "good"),
+    [("ingest", "refresh", True), ("monitor", "refresh", False), ("train", "refresh", False)],
+)
 def test_a_refresh_makes_good_what_is_a_part_of_it(home, waiting, failed, later, good):
     for flow, state in ((failed, Failed()), (later, Completed())):
         run = runs.start(flow, {"model": "toy", "reason": "schedule"}, f"a-key-of-{flow}-after-{failed}")

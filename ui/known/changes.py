@@ -3,12 +3,13 @@
 import time
 from pathlib import Path
 
+from evergreen.files import Touched
 from evergreen.files import touched as touched
 
 _REMOTE = 60.0  # seconds that a store whose changes cannot be seen from its files is taken for unchanged
 
 
-def commits(table: str) -> tuple[str, int, int]:
+def commits(table: str) -> Touched:
     """Equal as long as nothing was committed to a Delta table.
 
     Parameters
@@ -16,7 +17,7 @@ def commits(table: str) -> tuple[str, int, int]:
     table : str
         Its folder, or its URI in an object store: of such a one it is equal for a minute.
     """
-    return (table, clock(), 0) if "://" in table else touched(Path(table) / "_delta_log")
+    return (table, clock(), 0, 0) if "://" in table else touched(Path(table) / "_delta_log")
 
 
 def clock() -> int:

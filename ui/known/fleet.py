@@ -15,6 +15,7 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
+from evergreen.registry import sqlite_reader
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from ui.known import changes, summary
@@ -176,11 +177,7 @@ class Fleet:
 
 def registry_state() -> object:
     """Equal as long as nothing in the registry has changed."""
-    uri = Settings.read().tracking_uri
-    if not uri.startswith("sqlite:///"):
-        return changes.clock()
-    path = Path(uri.removeprefix("sqlite:///"))
-    return tuple(changes.touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
+    return tuple(map(changes.touched, sqlite_reader.files_of(Settings.read().tracking_uri))) or changes.clock()
 
 
 def lake_state(

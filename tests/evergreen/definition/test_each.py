@@ -1,9 +1,12 @@
 """Many models of one template: each is found by its name, made of its own row, and broken by no other."""
 
+import os
+import time
+
 import pytest
 
-from evergreen import Model
-from evergreen.definition import loader, model_files
+from evergreen import Model, files
+from evergreen.definition import loader, model_code, model_files, templates
 from evergreen.errors import ModelFileError
 
 TEMPLATE = """
@@ -143,6 +146,16 @@ UNUSABLE = {
         ROWS,
         "'stores_{town}' cannot be made of it: KeyError: 'town'",
     ),
+    "no value of a list": (
+        TEMPLATE.replace('name="stores_{number}"', 'name="stores_{number[x]}"'),
+        ROWS,
+        "cannot be made of it: TypeError",
+    ),
+    "a missing value": (
+        TEMPLATE.replace('"stores.csv"', '[{"number": None, "city": "Rome"}]').replace("{number}", "{number:03}"),
+        ROWS,
+        "cannot be made of it: TypeError",
+    ),
     "a value `name`": (TEMPLATE, ROWS.replace("number,city", "number,name"), "row 1: it has a value `name`"),
 }
 
@@ -172,6 +185,11 @@ FILES = {
     "no function": (TEMPLATE.replace("each(store", "each(7"), ROWS, "takes a function that returns a Model, not 7"),
     "a class": (TEMPLATE.replace("each(store", "each(Model"), ROWS, "takes a function that returns a Model, not <cl"),
     "rows that are none": (TEMPLATE.replace('"stores.csv"', "[1]"), ROWS, "goes over rows that are dicts.*not 1"),
+    "text as a number": (
+        TEMPLATE.replace("{number}", "{number:03}"),
+        ROWS,
+        r"values of a CSV are text, which \{number:03\} of the name cannot format",
+    ),
     "other models": (TEMPLATE + "models = []", ROWS, "`models` is list. Write `models = Model.each"),
 }
 
@@ -218,3 +236,38 @@ def test_a_longer_name_of_a_file_comes_first(folder):
     (folder / "stores_old.py").write_text(TEMPLATE.replace("stores_{number}", "stores_old_{number}"))
     assert loader.path_of("stores_old_2") == folder / "stores_old.py"
     assert loader.load("stores_old_2").name == "stores_old_2"
+
+
+def test_the_order_of_the_columns_is_none_of_a_model(folder):
+    before = loader.fingerprint("stores_17")
+    (folder / "stores.csv").write_text("city,number\nLima,17\n")
+    assert loader.fingerprint("stores_17") == before
+
+
+def test_a_file_of_one_model_may_tell_of_many_in_its_text(folder):
+    (folder / "good.py").write_text('"""Not as\n\nmodels = Model.each(store)\n"""\n' + single("good"))
+    assert loader.load("good").name == "good"
+
+
+def test_another_way_to_write_many_models_is_told_how_to_write_it(folder):
+    (folder / "good.py").write_text(TEMPLATE.replace("models = Model.each(", "models = (\n    Model.each(") + ")\n")
+    with pytest.raises(ModelFileError, match=r"Write `models = Model.each\(` in one line"):
+        loader.load("good")
+
+
+def test_a_file_that_changes_while_it_runs_is_run_again(folder, monkeypatch):
+    monkeypatch.setattr(files, "_SETTLED", 0)
+    run = model_code.run
+
+    def slow(path, code):
+        found = run(path, code)
+        (folder / "stores.csv").write_text(ROWS.replace("Lima", "Quito"))
+        later = time.time_ns() + 10**9
+        os.utime(folder / "stores.csv", ns=(later, later))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_code, "run", slow)
+        patch.setattr(templates, "_text", lambda path, each: ROWS)
+        assert loader.load("stores_17").purpose == "Sales in Lima."
+    assert loader.load("stores_17").purpose == "Sales in Quito."

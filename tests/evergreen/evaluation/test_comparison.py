@@ -111,7 +111,7 @@ def test_champions_that_answer_what_is_no_number_keep_nobody_out(snapshot, hones
         assert judge(comparison.evidence, snapshot.model.gates).passing
         assert not [name for name, values in comparison.predictions.items() if not np.isfinite(values).all()]
     evidence = compare_on_holdout(snapshot, honest, Rivals(broken, {}), looked=0).evidence
-    assert evidence.champion_error.endswith("% of its predictions are not finite")
+    assert evidence.champion_error == f"{round(share * 240)} of its 240 predictions are not finite"
 
 
 @pytest.mark.parametrize(("seen", "slope", "better"), [(3, 2.0, False), (3, 0.0, True), (9.9, 0.0, None)])

@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from evergreen import files
 from evergreen.definition import loader
 from evergreen.ingestion.quarantine import Entry
 from evergreen.lake import audit_log
@@ -13,6 +14,7 @@ from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
 from evergreen.lifecycle import decision_log, kept_status, status
 from evergreen.lifecycle.decision import Decision, State
+from evergreen.registry import sqlite_reader
 from evergreen.registry.version import CHALLENGER
 from evergreen.stores import Stores
 from tests.running_service import JANUARY, promoted
@@ -23,7 +25,7 @@ NOW = JANUARY[-1]
 @pytest.fixture
 def lived(home, worlds, monkeypatch):
     """A model with a champion and a decision; what was written a moment ago counts as settled."""
-    monkeypatch.setattr(kept_status, "_SETTLED", 0)
+    monkeypatch.setattr(files, "_SETTLED", 0)
     with worlds("toy") as write:
         write()
         promoted(JANUARY)
@@ -43,7 +45,7 @@ def looked():
     with pytest.MonkeyPatch.context() as patch:
         real = DeltaLake.watermark
         patch.setattr(DeltaLake, "watermark", lambda *given: opened.append(given) or real(*given))
-        (line,) = status.status(Stores.open())
+        (line,) = status.status(Stores.open(), pd.Timestamp.now("UTC"))
     return line, bool(opened)
 
 
@@ -94,7 +96,7 @@ def test_the_note_of_a_file_is_of_now(lived):
 
 
 def test_a_change_of_this_moment_is_never_taken_for_settled(lived, monkeypatch):
-    monkeypatch.setattr(kept_status, "_SETTLED", 60_000_000_000)
+    monkeypatch.setattr(files, "_SETTLED", 60_000_000_000)
     looked()
     assert looked()[1]
 
@@ -130,3 +132,15 @@ def test_what_cannot_be_kept_is_no_error(lived):
     first, opened = looked()
     assert opened
     assert looked() == (first, True)
+
+
+def test_of_a_registry_whose_changes_cannot_be_seen_every_model_is_read_each_time(lived, monkeypatch):
+    looked()
+    monkeypatch.setattr(type(Stores.open().registry), "fingerprints", lambda _: None)
+    monkeypatch.setattr(kept_status.sqlite_reader, "files_of", lambda _: [])
+    assert [looked()[1] for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "postgresql://ours/mlflow", "sqlite:///x.db?timeout=30"])
+def test_only_a_store_of_files_shows_that_it_has_not_changed(uri):
+    assert sqlite_reader.files_of(uri) == []

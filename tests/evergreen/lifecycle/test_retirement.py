@@ -30,14 +30,14 @@ def stores(home, worlds):
 
 
 def test_a_model_without_a_file_is_told_of_and_retired_and_comes_back(stores):
-    (line,) = status(stores)
+    (line,) = status(stores, NOW)
     assert (line.model, line.champion) == ("toy", "2")
     assert "`evergreen retire toy --reason ...`" in line.note
     stores.registry.challenge(stores.registry.version("toy", "1"), 0.1)
     for _ in range(2):  # repeated, it changes nothing
         version = retirement.retire(stores, "toy", "sold no more", "ann", NOW)
         assert (version.number, version.retired_reason, version.aliases) == ("2", "sold no more", ())
-    assert (stores.registry.find("toy", CANARY), status(stores)) == (None, [])
+    assert (stores.registry.find("toy", CANARY), status(stores, NOW)) == (None, [])
     assert retirement.undo(stores, "toy", "a caller needs it", "bob", NOW).aliases == (CHAMPION,)
     champion = stores.registry.champion("toy")
     assert champion is not None

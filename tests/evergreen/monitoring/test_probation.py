@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen.errors import TrainingError
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
 from evergreen.monitoring import probation
@@ -22,6 +23,8 @@ class Answering:
         self.how = how
 
     def predict(self, rows):
+        if self.how == "out of memory":
+            raise MemoryError
         if self.how == "raises":
             raise ValueError("a category that it does not know")
         values = 2 * rows["x"].to_numpy()
@@ -71,3 +74,10 @@ def test_a_version_that_cannot_predict_is_worse_than_one_that_can(snapshot, ours
     found = probation.watch(replace(snapshot, model=model), Two(ours, theirs), version("2"), START + 16 * DAY)
     assert found is not None
     assert found.state == state, found.reason
+
+
+def test_a_machine_without_memory_says_nothing_of_a_version(snapshot):
+    policy = snapshot.model.policy.model_copy(update={"probation": 10 * DAY})
+    model = snapshot.model.model_copy(update={"policy": policy})
+    with pytest.raises(TrainingError, match="MemoryError"):
+        probation.watch(replace(snapshot, model=model), Two("out of memory", "well"), version("2"), START + 16 * DAY)

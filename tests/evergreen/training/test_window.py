@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evergreen import Policy, Training
 from evergreen.definition import loader
+from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version, stored
 from evergreen.stores import Stores
@@ -147,6 +148,28 @@ def test_what_cannot_be_fitted_is_trained_on_the_next_longer_window(snapshot):
     assert noted.sentence == "all rows; the newest 8d could not be compared"
     fixed = snapshot.model.model_copy(update={"training": Training(holdout="1d", window="8d")})
     assert recipe.longer(recipe.plan(fixed, replace(snapshot, model=fixed), "demand")) is None
+
+
+def test_too_little_memory_is_no_reason_for_a_longer_window(snapshot):
+    planned = recipe.plan(snapshot.model, snapshot, "demand", [comparison("all", "4d", -0.5, 10)])
+
+    def few(plan):
+        if plan.split.window is not None and plan.split.window < 10 * DAY:
+            raise NotEnoughDataError("one class")
+        return "fitted"
+
+    used, fitted, failed = recipe.first_fitted(planned, few)
+    assert (window.name_of(used.split.window), fitted) == ("16d", "fitted")
+    assert [(pair.used, pair.other) for pair in failed] == [("8d", "4d"), ("16d", "8d")]
+
+    def large(_):
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise TrainingError("MemoryError") from None
+
+    with pytest.raises(TrainingError, match="MemoryError"):
+        recipe.first_fitted(planned, large)
 
 
 def planned_of(snapshot, name):
