@@ -1,5 +1,6 @@
 """Asks who sends a request before a page sees it: on this machine nobody has to say, beyond it everybody has."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ui.access.visitor import LONGEST_NAME, Role, Visitor, owner
 from ui.refusal import RefusedError
 from ui.site import Site, plain_page
 
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x7e]*")  # an address of this site, and of no other one
 SIGN_IN, AT_PROVIDER = "/sign-in", "/sign-in/provider"
 SIGNING_IN = (SIGN_IN, AT_PROVIDER, CALLBACK)
 
@@ -61,11 +63,12 @@ class Guard:
             return refusal(request, RefusedError(403, error.message))
         except RefusedError as error:
             if error.status == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                root, query = request.scope.get("root_path", ""), f"?{request.url.query}" if request.url.query else ""
+                address = local(f"{quote(path)}{query}")
                 if request.headers.get("sec-fetch-site") == "cross-site":
-                    return _from_here(request)
-                query = f"?{request.url.query}" if request.url.query else ""
-                root = request.scope.get("root_path", "")
-                return RedirectResponse(f"{root}{SIGN_IN}?to={quote(f'{path}{query}')}", 303)
+                    # By a page of this site: browsers send no session with a link of another site.
+                    return plain_page(request, "again", to=f"{root}{address}")
+                return RedirectResponse(f"{root}{SIGN_IN}?to={quote(address)}", 303)
             return refusal(request, error)
         if visitor is not None:
             request.scope["visitor"] = _capped(visitor) if self.site.read_only else visitor
@@ -149,9 +152,9 @@ def refusal(request: Request, error: RefusedError) -> Response:
     return JSONResponse({"detail": str(error)}, error.status, headers)
 
 
-def _from_here(request: Request) -> Response:
-    """The same page once more, by a page of this site: browsers send no session with a link of another site."""
-    return plain_page(request, "again", to=f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}")
+def local(address: str) -> str:
+    """An address of this site; its first page for any other one."""
+    return address if _LOCAL.fullmatch(address) else "/"
 
 
 async def _answered(request: Request, answer: Any) -> Response:

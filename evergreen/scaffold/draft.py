@@ -21,7 +21,7 @@ from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.reading import columns, event_time, missing_codes, names, near_copies, time_parts, unlike_files
 from evergreen.scaffold.reading.event_time import EventTime, listed
-from evergreen.scaffold.reading.sample import Table
+from evergreen.scaffold.reading.sample import LIMIT, Table
 from evergreen.scaffold.rounded_integers import REASON as WIDE
 from evergreen.scaffold.rounded_integers import columns as wide_columns
 from evergreen.training.suitability import LARGEST_TARGET
@@ -321,6 +321,7 @@ def _features(
     useful = {name: kind for name, kind in kinds.items() if kind and not reasons[name]}
     features: dict[str, Kind] = {name: "number" if kind == "integer" else kind for name, kind in useful.items()}
     left_out = {name: reason for name, reason in reasons.items() if reason}
-    near = near_copies.found(rows, features, target, times, key) if task == "regression" else {}
+    whole = total <= LIMIT  # of a sample, the row before is not the one before
+    near = near_copies.found(rows, features, target, times, key) if task == "regression" and whole else {}
     left_out |= near | columns.leaking(rows, features, target, task)
     return {name: kind for name, kind in features.items() if name not in left_out}, left_out

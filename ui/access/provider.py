@@ -1,5 +1,6 @@
 """Ask a provider of identities who somebody is, by OpenID Connect: the code flow with PKCE, state and nonce."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from authlib.integrations.starlette_client import OAuth, StarletteOAuth2App
 from httpx2 import HTTPError
 from joserfc.errors import JoseError
 
+from evergreen.errors import RunningError
 from ui.access.openid import GROUPS_CLAIM, NAME_CLAIM, Begun, OpenID, Person, is_safe
 from ui.access.visitor import LONGEST_NAME
 from ui.refusal import RefusedError
@@ -136,6 +138,11 @@ class Provider:
         host = self.settings.host
         try:
             yield
+        except RunningError as error:  # of the settings, which are for who runs the UI
+            logging.getLogger(__name__).error("%s", error)
+            raise RefusedError(
+                503, "Signing in does not work now. Tell the person who runs the UI: its log says why."
+            ) from error
         except HTTPError as error:
             raise RefusedError(
                 503, f"{host}, which says who people are, cannot be asked now: {_reason(error)}. Try again in a minute."
@@ -172,7 +179,7 @@ class Provider:
             raise RefusedError(
                 403, f"The claim {claim!r} names nobody who can be recorded: at most {LONGEST_NAME} printed letters."
             )
-        if claim == "email" and claims.get("email_verified") is False:
+        if claim == "email" and str(claims.get("email_verified", True)).lower() != "true":  # some send it as text
             raise RefusedError(
                 403, f"{host} has not verified that {name} is yours. Verify it there, then sign in again."
             )

@@ -1,6 +1,5 @@
 """Signing in, with a key or at a provider of identities, and out."""
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs
 
@@ -12,14 +11,13 @@ from ui.access import sessions
 from ui.access.keys import KeyRing
 from ui.access.openid import CALLBACK, Begun, OpenID
 from ui.acts.forms import Form, sent
-from ui.guard import AT_PROVIDER, SIGN_IN, Guard
+from ui.guard import AT_PROVIDER, SIGN_IN, Guard, local
 from ui.refusal import RefusedError
 from ui.site import plain_page
 
 if TYPE_CHECKING:
     from ui.access.provider import Provider
 
-_LOCAL = re.compile(r"/(?![/\\])[\x21-\x7e]*")  # an address of this site, and of no other one
 _LONGEST = 2_000  # bytes of the form, or letters of an address
 _UNREADABLE = "The keys cannot be read now. Tell the person who runs the UI: its log says why."
 
@@ -52,7 +50,7 @@ def _add_keys(routes: APIRouter, guard: Guard, keys: KeyRing) -> None:
     @routes.post(SIGN_IN)
     async def sign_in(request: Request) -> Response:
         fields = await _fields(request)
-        key, to = fields.get("key", "").strip(), _local(fields.get("to", "/"))
+        key, to = fields.get("key", "").strip(), local(fields.get("to", "/"))
         holder = keys.holder(digest_of(key))
         if holder is None:
             if refused := _wait(guard, request):
@@ -73,9 +71,7 @@ def _add_provider(routes: APIRouter, guard: Guard, settings: OpenID) -> None:
 
     @routes.get(AT_PROVIDER)
     async def begin(request: Request, to: str = "/") -> Response:
-        root, to = request.scope.get("root_path", ""), _local(to[:_LONGEST])
-        if refused := _wait(guard, request):
-            return _asked(guard, request, to, refused)
+        root, to = request.scope.get("root_path", ""), local(to[:_LONGEST])
         try:
             address, begun = await provider.begin(to)
         except RefusedError as error:
@@ -92,9 +88,11 @@ def _add_provider(routes: APIRouter, guard: Guard, settings: OpenID) -> None:
         try:
             answer = await _signed_in(guard, provider, request, begun)
         except RefusedError as error:
+            refused = error
             if error.status == 403:
+                refused = _wait(guard, request) or error  # who is believed never waits
                 guard.attempts.failed(_address(request))
-            answer = _asked(guard, request, to, error)
+            answer = _asked(guard, request, to, refused)
         sessions.forget(answer, state, root)
         return answer
 
@@ -107,8 +105,6 @@ async def _signed_in(guard: Guard, provider: "Provider", request: Request, begun
     RefusedError
         It has not begun to sign in, the provider does not say who it is, or they may not look.
     """
-    if refused := _wait(guard, request):
-        raise refused
     if begun is None:
         raise RefusedError(
             403,
@@ -127,7 +123,7 @@ async def _signed_in(guard: Guard, provider: "Provider", request: Request, begun
 def _asked(guard: Guard, request: Request, to: str, refused: RefusedError | None = None) -> Response:
     """The page that asks who somebody is, and why they were not believed."""
     shown: dict[str, Any] = {
-        "to": _local(to),
+        "to": local(to),
         "keys": guard.keys is not None,
         "provider": guard.rules.provider.host if guard.rules.provider else "",
         "problem": str(refused or (_UNREADABLE if guard.keys and guard.keys.are_away else "")),
@@ -159,8 +155,3 @@ async def _fields(request: Request) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=10).items()}
     except ValueError:
         return {}
-
-
-def _local(address: str) -> str:
-    """An address of this site; its first page for any other one."""
-    return address if _LOCAL.fullmatch(address) else "/"

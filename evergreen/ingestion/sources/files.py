@@ -98,9 +98,10 @@ class Files(Source):
         """Name the files with rows of ``[since, until)``; of formats that are read whole, the path."""
         if model.time in model.parsing or self.csv is not None or format_of(self.path) != "parquet":
             return without_secrets(self.path)
-        with _Scan(self, model) as scan:
-            if scan.format != "parquet":
+        with reading(model.timezone) as connection:  # a folder does not tell by its name what it holds
+            if resolved(self.path, connection).format != "parquet":
                 return without_secrets(self.path)
+        with _Scan(self, model) as scan:
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT {quoted(_FILE)} FROM {scan.rows_of_files} WHERE {inside} ORDER BY 1"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()

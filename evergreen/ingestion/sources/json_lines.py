@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -109,15 +110,20 @@ def names_of(keys: Collection[str], declared: Collection[str] = ()) -> dict[str,
     >>> names_of(["Age", "age"], declared=["Age", "age_1"]), names_of(["Age"], declared=["age", "Age_1"])
     ({'age': 'age_1', 'Age': 'Age'}, {'Age': 'Age_1'})
     """
+    spellings = Counter(name.casefold() for name in {*keys, *declared})
     names: dict[str, str] = {}
     for key in keys:
-        if name := key if key in declared else _by_case(key, keys, declared):
+        alone = spellings[key.casefold()] == 1
+        if name := key if key in declared else "" if alone else _by_case(key, keys, declared):
             names[key] = name
+    taken = {name.casefold() for name in names.values()}
     free = sorted({*keys} - {*names}, key=str.swapcase)
     for key in free:
-        taken = {name.casefold() for name in names.values()}
-        others = {other.casefold() for other in free if other not in names}
-        names[key] = key if key.casefold() not in taken else _numbered(key, taken | others)
+        name = key
+        if key.casefold() in taken:
+            name = _numbered(key, taken | {other.casefold() for other in free if other not in names})
+        names[key] = name
+        taken.add(name.casefold())
     return {key: names[key] for key in sorted(keys, key=lambda key: (key.casefold(), key.swapcase()))}
 
 
@@ -127,15 +133,13 @@ def _numbered(key: str, taken: Collection[str]) -> str:
 
 
 def _by_case(key: str, keys: Collection[str], declared: Collection[str]) -> str:
-    """The number by which a model file tells a key from another that differs only in case; empty if it does not.
+    """The name by which a model file tells a key from another that differs only in case; empty if it does not.
 
     Raises
     ------
     SourceShapeError
         There is a key of that name, too.
     """
-    if not any(name != key and name.casefold() == key.casefold() for name in (*keys, *declared)):
-        return ""
     numbers = [
         name for name in declared for base, _, number in [name.rpartition("_")] if base == key and number.isdigit()
     ]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from evergreen.ingestion.sources.csv_format import Csv, lines_of, opened
 
 Wanted = Mapping[str, Any]  # the values of a row, by column
@@ -13,6 +15,8 @@ Wanted = Mapping[str, Any]  # the values of a row, by column
 
 def places(files: Sequence[Path], form: Csv, wanted: Sequence[Wanted]) -> list[str]:
     """For each row the file and the line at which the first row with its values ends; empty where there is none.
+
+    The newest files come first: what is wrong is seldom in one that was read before.
 
     Parameters
     ----------
@@ -22,7 +26,7 @@ def places(files: Sequence[Path], form: Csv, wanted: Sequence[Wanted]) -> list[s
         As they were read: numbers, texts, or missing.
     """
     found = [""] * len(wanted)
-    for path in files:
+    for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
         for line, row in _rows(path, form):
             for place, values in enumerate(wanted):
                 if not found[place] and all(_same(row.get(name, ""), value) for name, value in values.items()):
@@ -56,7 +60,7 @@ def _rows(path: Path, form: Csv) -> Iterator[tuple[int, dict[str, str]]]:
 def _same(text: str, value: Any) -> bool:
     if isinstance(value, str):
         return text == value or text.strip() == value
-    if value != value or value is None:
+    if pd.isna(value):
         return not text.strip()
     try:
         return float(text) == float(value)

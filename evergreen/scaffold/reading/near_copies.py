@@ -41,7 +41,7 @@ def found(
     Parameters
     ----------
     rows : DataFrame
-        Typed, with the target.
+        Typed, with the target; every row of a time, since the last value of a sample is none.
     features : dict of column to kind
     target : str
         A number.
@@ -52,11 +52,11 @@ def found(
     """
     order = np.argsort(times.to_numpy(), kind="stable")
     rows, times = rows.iloc[order], times.iloc[order]
-    answer = numbers(rows[target])
-    measured = {name: numbers(rows[name]) for name, kind in features.items() if kind == "number"}
-    ranks = answer.rank()
+    answer, some = numbers(rows[target]), slice(None, None, -(-len(rows) // _MOST) or 1)
+    measured = {name: numbers(rows[name].iloc[some]) for name, kind in features.items() if kind == "number"}
+    ranks = answer.iloc[some].rank()
     alike = {name: values for name, values in measured.items() if values.rank().corr(ranks) ** 2 >= _ALIKE}
-    shares = {name: _of_one(values, answer) for name, values in alike.items()}
+    shares = {name: _of_one(values, answer.iloc[some]) for name, values in alike.items()}
     near = {name: share for name, share in shares.items() if 1 - share < _DIGIT}
     if not near or len(rows) < _FEWEST:
         return {}
@@ -85,7 +85,7 @@ def _of_one(values: "pd.Series[float]", answer: "pd.Series[float]") -> float:
 
 def _share(truth: "Floats", told: "Floats") -> float:
     """The share of the variance that is explained, below 0 if it is worse than the mean."""
-    known = np.isfinite(told)
+    known = np.isfinite(told) & np.isfinite(truth)
     spread = ((truth[known] - truth[known].mean()) ** 2).sum() if known.any() else 0.0
     return 1 - float(((truth[known] - told[known]) ** 2).sum() / spread) if spread else 0.0
 
@@ -109,7 +109,7 @@ def _of_others(rows: pd.DataFrame, answer: "pd.Series[float]", times: "pd.Series
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.linear_model import RidgeCV
 
-    calendar = {"hour": times.dt.hour, "weekday": times.dt.weekday, "day": times.dt.dayofyear}
+    calendar = {"hour": times.dt.hour, "weekday": times.dt.day_of_week, "day": times.dt.dayofyear}
     own = {
         str(name): numbers(values)
         if pd.api.types.is_numeric_dtype(values)
@@ -121,6 +121,7 @@ def _of_others(rows: pd.DataFrame, answer: "pd.Series[float]", times: "pd.Series
     table, truth = table.iloc[::step], answer.iloc[::step]
     x, y = table[truth.notna()].to_numpy(), truth.dropna().to_numpy()
     half = len(y) // 2
+    x = x[:, np.isfinite(x[:half]).any(axis=0)]  # what has no value yet tells nothing
     trees = HistGradientBoostingRegressor(random_state=0).fit(x[:half], y[:half]).predict(x[half:])
     middle, spread = np.nanmean(x[:half], axis=0), np.nanstd(x[:half], axis=0)
     plain = np.nan_to_num((x - middle) / np.where(spread > 0, spread, 1.0))

@@ -6,6 +6,7 @@ import pytest
 from evergreen import Csv, Files, NumberFormat, TimeFormat, expect
 from evergreen.ingestion.batch import of_source
 from evergreen.ingestion.quarantine import Quarantine
+from evergreen.ingestion.sources.text_lines import places
 from evergreen.lake.delta_lake import DeltaLake
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -99,3 +100,9 @@ def test_a_source_without_lines_tells_what_it_told(toy, rows, tmp_path):
     rows().assign(x="abc").to_parquet(tmp_path / "a.parquet")
     batch = of_source(model, DeltaLake(str(tmp_path)), Quarantine(str(tmp_path)), START, END, END)
     assert [result.found for result in batch.checked.report.failures] == ["24 of 24 rows hold no number"]
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, float("nan"), pd.NaT])
+def test_a_missing_value_is_found_by_its_empty_cell(tmp_path, missing):
+    (tmp_path / "a.csv").write_text("id,n\na,1\nb,\n")
+    assert places([tmp_path / "a.csv"], Csv(), [{"id": "b", "n": missing}]) == ["line 3 of a.csv"]

@@ -67,4 +67,6 @@ def test_an_honest_feature_is_not_named_however_much_it_tells(name):
 
 def test_few_rows_and_constants_are_no_evidence():
     assert near_copies.found(pd.DataFrame({"a": [1.0] * 9, "y": range(9)}), {"a": "number"}, "y", AT[:9]) == {}
-    assert named(X + NOISE, constant=1.0, empty=np.nan) == {}
+    y = X + NOISE
+    late = [np.nan] * (COUNT // 2) + [*range(COUNT // 2)]
+    assert [*named(y, charged=2 * y, constant=1.0, empty=np.nan, late=late)] == ["charged"]
