@@ -74,7 +74,7 @@ def test_a_version_comes_out_again_whatever_has_become_of_its_row_and_of_others(
         found = reproduce(registry, "toys_2", CHAMPION)
         assert found.same, found.first
     kept = code_record.read(registry, registry.version("toys_2", CHAMPION))
-    assert (sorted(kept), kept["toys.csv"]) == (["toys.csv", "toys.py"], "number,town,seed\n2,Oslo,2\n")
+    assert (sorted(kept), kept["toys.csv"]) == (["toys.csv", "toys.py"], "number,seed,town\n2,2,Oslo\n")
 
 
 def test_another_row_is_no_reason_to_train_and_its_own_is(rows):
