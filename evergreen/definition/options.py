@@ -148,7 +148,7 @@ class Monitoring(Part):
         Profiles are stored for units of this length; `window` is a whole number of units.
     performance : timedelta or None
         How much time realised performance is judged over. With None, and at least, it is the window, or as much as the
-        gates' `min_blocks` blocks need.
+        gates' `min_blocks` blocks need. A check with too few labelled rows for `min_rows` looks further back.
     false_alarms : float
         How often a year drift may be called where there is none, over all columns together, if the model is checked
         once a day; an alarm that lasts counts once. A fifth by the distance of a window, the rest by

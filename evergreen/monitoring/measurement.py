@@ -2,43 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from evergreen import sql as sqls
 from evergreen import time_units
-from evergreen.definition import label_delay
-from evergreen.definition.metrics import Floats
 from evergreen.definition.parsing.time_part import TimePart
 from evergreen.drift import columns, cusum, data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
-from evergreen.errors import TrainingError
-from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
-from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
-from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
+from evergreen.ingestion.label_arrival import arrival, horizon
 from evergreen.ingestion.label_maturity import LabelMaturity
-from evergreen.lake.lake import PREDICTIONS, ROWS, Lake
-from evergreen.monitoring import degradation, estimation, observation, profile_store
+from evergreen.lake.lake import Lake
+from evergreen.monitoring import degradation, estimation, observation, profile_store, realised
 from evergreen.monitoring.newest_rows import newest_row
 from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
 from evergreen.monitoring.reference import PREDICTION, Reference
 from evergreen.monitoring.unseen import Unseen
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from evergreen.definition.model import Model
 
 _PAST = 90  # latest observations from which the error of estimates is computed
 _EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
-_ANSWERS = f"{sqls.RESERVED}answers"
 
 
 def observe(
@@ -75,13 +64,13 @@ def observe(
     window_profile = counted.between(since, until)
     curve, watched = arrival(lake, model, as_of, now, maturity.delay if maturity else None)
     after = maturity.judged_after if maturity else curve.matures_after()
-    realised = _realised_performance(lake, model, version, base, (as_of, now), (curve, after), unseen)
+    found = realised.measure(lake, model, version, base, (as_of, now), (curve, after), unseen)
     current = _features(model, window_profile)
-    labels = _labels(lake, model, version, base, realised.get("ripened", ""), now)
+    labels = _labels(lake, model, version, base, found.get("ripened", ""), now)
     rows_seen = max((column.rows for column in current.values()), default=0)
-    rows = _predicted_rows(lake, model, version, since, until)
+    rows = realised.predicted_rows(lake, model, version, since, until)
     error = estimation.past_error(_pairs(observation.read(lake, model, version, until=as_of, most=_PAST)))
-    estimated = base.estimator.estimate(rows, _prediction(model, rows))
+    estimated = base.estimator.estimate(rows, realised.answers(model, rows))
     return Observation(
         model=model.name,
         version=version,
@@ -92,7 +81,7 @@ def observe(
         drift=_drift(model, base, current | labels, _slow(model, counted.between(reference_end, until))),
         quality=_stopped(lake, model, as_of, now, rows_seen)
         + (_quality(model, base, current, labels) if rows_seen else [])
-        + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
+        + (_overdue(found["realised"]) if "realised" in found else _unlabelled(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(error),
         estimated_degradation=degradation.estimated_degradation(
@@ -100,7 +89,7 @@ def observe(
         ),
         judged=base.judged.whole.value,
         notes=maturity.notes(model) if maturity else [],
-        **realised,
+        **found,
     )
 
 
@@ -185,95 +174,6 @@ def _labels(
     else:
         counted = profile_store.count(lake, model, version, base, since, end, [model.target])
     return {model.target: counted.total()[model.target]}
-
-
-def _realised_performance(
-    lake: Lake,
-    model: "Model",
-    version: str,
-    base: Reference,
-    times: tuple[pd.Timestamp, pd.Timestamp],
-    labels: tuple[ArrivalCurve, timedelta | None],
-    unseen: Unseen | None = None,
-) -> dict[str, Any]:
-    """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`.
-
-    Predictions count first. Where labels come late and trainings follow each other, each champion is replaced before
-    labels of what it predicted are there: then it is judged on all rows of the window that it has not seen.
-    """
-    (as_of, now), (_, after) = times, labels
-    if after is None:
-        return {"reason": "the label delay is not known yet"}
-    until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
-    since = until - model.performance_window
-    rows = _predicted_rows(lake, model, version, since, until)
-    found = _judged(model, base, rows, _prediction(model, rows), base.classes, (as_of, until), labels)
-    if found["state"] != "unknown" or unseen is None or unseen.since >= until:
-        return found
-    rows = _rows(lake, model, max(since, unseen.since), until)
-    try:
-        prediction, classes = unseen.predict(model, rows)
-    except TrainingError:  # such as of a column that the model file does not have any more
-        return found
-    instead = _judged(model, base, rows, prediction, classes, (as_of, until), labels)
-    if instead["state"] == "unknown":
-        return found
-    return instead | {"reason": f"{instead['reason']}, on all rows since {max(since, unseen.since):%Y-%m-%d}"}
-
-
-def _judged(
-    model: "Model",
-    base: Reference,
-    rows: pd.DataFrame,
-    prediction: Floats,
-    classes: "NDArray[Any] | None",
-    times: tuple[pd.Timestamp, pd.Timestamp],
-    labels: tuple[ArrivalCurve, timedelta | None],
-) -> dict[str, Any]:
-    """Performance on rows up to a time, on the labels that are mature, beside the baseline."""
-    (as_of, until), (curve, after) = times, labels
-    mature = rows[model.target].notna() & (label_delay.used_from(model, rows, after) <= as_of)
-    rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
-    realised = performance.observed(model, rows, prediction, classes=classes, arrival=curve, as_of=as_of, after=after)
-    declines = degradation.declines(model.metric, realised, base.judged)
-    suspicion = model.policy.suspicion
-    judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
-    return {
-        "realised": realised,
-        "ripened": until.isoformat(),
-        "state": judged.state,
-        "reason": judged.reason,
-        "slices": judged.slices,
-        "suspected": judged.suspected,
-    }
-
-
-def _rows(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period, predicted or not."""
-    order = sqls.columns([model.time, *model.key])
-    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    sql = f"SELECT {sqls.columns(model.columns)} FROM {ROWS} WHERE {sqls.within(model.time)} ORDER BY {order}"
-    return lake.query(model, sql, bounds)
-
-
-def _predicted_rows(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period that one version predicted, with all their columns and the predictions."""
-    key, period = sqls.columns(model.key), sqls.within(model.time)
-    sql = f"""
-        SELECT {sqls.columns(model.columns, "r")}, p."_answers" AS "{_ANSWERS}"
-        FROM (SELECT * FROM {ROWS} WHERE {period}) AS r
-        JOIN (SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {period} AND "_version" = $version) AS p USING ({key})
-        ORDER BY {sqls.columns([model.time, *model.key], "r")}
-    """
-    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime(), "version": version}
-    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS])
-
-
-def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
-    if rows.empty:
-        return np.zeros((0,) if model.task == "regression" else (0, 2))
-    predictions = np.array(rows[_ANSWERS].to_list(), dtype=np.float64)
-    return predictions[:, 0] if model.task == "regression" else predictions
 
 
 def _pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:

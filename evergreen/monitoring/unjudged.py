@@ -1,7 +1,7 @@
 """What a monitor cannot judge for longer than it should need, with the arithmetic: an alert of its own."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -15,14 +15,16 @@ from evergreen.drift.distances import FARTHEST
 from evergreen.durations import in_words
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
+from evergreen.monitoring.realised import window_needed
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+    from evergreen.evaluation.performance import Observed
     from evergreen.lake.lake import Lake
 
 
 def unjudged(lake: "Lake", model: "Model", observed: Observation) -> list[str]:
-    """What was judged at no check of this version for longer than it should need.
+    """What was judged at no check for longer than it should need: performance of any version, drift of this one.
 
     Parameters
     ----------
@@ -39,44 +41,62 @@ def unjudged(lake: "Lake", model: "Model", observed: Observation) -> list[str]:
     """
     if not (_unknown(observed) or _without_threshold(observed)):
         return []
-    earlier = observation.read(lake, model, observed.version, until=pd.Timestamp(observed.as_of))
-    seen = [observed, *reversed(earlier)]
+    earlier = observation.read(lake, model, until=pd.Timestamp(observed.as_of))
+    seen = [observed, *(one for one in reversed(earlier) if not one.backtested)]
     return [phrase for phrase in (_performance(model, seen), _drift(model, seen)) if phrase]
 
 
 def _performance(model: "Model", seen: Sequence[Observation]) -> str:
-    lasted, since = _run(seen, _unknown)
+    """Of all champions of that time: where each is replaced before it can be judged, none ever is."""
+    run = list(takewhile(_unknown, seen))
+    lasted, since = _long(run)
     last = seen[0]
-    delay = max(_delay(last), model.label_delay)
+    delay, window = max(_delay(last), model.label_delay), _window(model, last.realised)
     needed = time_to_judge(model, delay)
     needed += timedelta(0) if last.ripened else delay  # it is learned from rows that are twice as old
     if lasted <= needed:
         return ""
     parts = f"label delay {in_words(delay)}, window {in_words(model.performance_window)} and a margin"
-    reason = last.reason.replace("; ", ", ")
-    return (
-        f"performance, unknown for {_long(lasted, since)}. {in_words(needed)} should do ({parts}). Found: {reason}"
-        + (f". To change: {change}" if (change := _wider(model, last)) else "")
-    )
+    phrase = f"performance, unknown for {since}. {in_words(needed)} should do ({parts}). Found: "
+    phrase += last.reason.replace("; ", ", ")
+    if window > model.performance_window:
+        phrase += f", and at this rate enough come in {in_words(window)}"
+    versions, every = {one.version for one in run}, model.policy.every
+    if len(versions) == 1:
+        return phrase
+    phrase += f". {len(versions)} champions have answered in that time, each replaced before it could be judged"
+    slower = every is not None and every < window
+    return f"{phrase}. To change: {line('policy', model.policy, every=window)}" if slower else phrase
+
+
+def _window(model: "Model", realised: "Observed | None") -> timedelta:
+    """What performance has to be judged over for enough rows and blocks, at the rate of those that there are."""
+    if realised is None or realised.since is None or realised.until is None:
+        return model.performance_window
+    span = (pd.Timestamp(realised.until) - pd.Timestamp(realised.since)).to_pytimedelta()
+    needed = window_needed(model, realised, max(span, model.gates.block))
+    return max(needed or timedelta(0), model.performance_window)
 
 
 def _drift(model: "Model", seen: Sequence[Observation]) -> str:
-    lasted, since = _run(seen, _without_threshold)
+    version = seen[0].version
+    run = list(takewhile(lambda one: one.version == version and _without_threshold(one), seen))
+    lasted, since = _long(run)
     needed = model.reference_span + (model.policy.every or timedelta(0)) + model.monitoring.window
     if lasted <= needed:
         return ""
     whole = f"{REFERENCE_WINDOWS} windows of {in_words(model.monitoring.window)}"
     why = f"its reference gives no column a threshold that a distance can exceed. It takes {whole}, or more for so few "
     why += f"false alarms. To change: evergreen train {model.name}, or a shorter monitoring window"
-    return f"drift, unknown for {_long(lasted, since)}: {why}"
+    return f"drift, unknown for {since}: {why}"
 
 
-def _run(seen: Sequence[Observation], of: Callable[[Observation], bool]) -> tuple[timedelta, str]:
-    """For how long, up to the newest observation, all were of this kind; and since which day."""
-    run = list(takewhile(of, seen))
+def _long(run: Sequence[Observation]) -> tuple[timedelta, str]:
+    """How long a run of observations lasted, newest first, and in words since when."""
     if not run:
         return timedelta(0), ""
-    return (pd.Timestamp(run[0].as_of) - pd.Timestamp(run[-1].as_of)).to_pytimedelta(), run[-1].as_of[:10]
+    lasted = (pd.Timestamp(run[0].as_of) - pd.Timestamp(run[-1].as_of)).to_pytimedelta()
+    return lasted, f"{in_words(lasted)} since {run[-1].as_of[:10]}"
 
 
 def _unknown(seen: Observation) -> bool:
@@ -96,19 +116,3 @@ def _without_threshold(seen: Observation) -> bool:
 def _delay(seen: Observation) -> timedelta:
     """The learned label delay; 0 if it is not known."""
     return (pd.Timestamp(seen.as_of) - pd.Timestamp(seen.ripened)).to_pytimedelta() if seen.ripened else timedelta(0)
-
-
-def _wider(model: "Model", seen: Observation) -> str:
-    """The line with a window in which there were enough rows and blocks; empty if that is not what is missing."""
-    if seen.realised is None or not seen.realised.mature or not seen.realised.whole.rows:
-        return ""
-    score, gates, unit = seen.realised.whole, model.gates, model.monitoring.unit
-    times = max(gates.min_rows / score.rows, gates.min_blocks / max(score.blocks, 1))
-    if times <= 1:
-        return ""
-    window = math.ceil(model.performance_window * times / unit) * unit
-    return line("monitoring", model.monitoring, performance=window)
-
-
-def _long(lasted: timedelta, since: str) -> str:
-    return f"{in_words(lasted)} since {since}"

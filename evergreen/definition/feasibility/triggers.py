@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from evergreen.definition.feasibility.finding import Finding, State, counted, once, time_needed
+from evergreen.definition.feasibility.finding import Finding, counted, once, time_needed
 from evergreen.definition.figures import Figures
 from evergreen.definition.options import REFERENCE_WINDOWS
 from evergreen.definition.setting_lines import line
@@ -16,23 +16,27 @@ if TYPE_CHECKING:
 
 
 def performance(model: "Model", figures: Figures | None) -> Iterator[Finding]:
-    """The labelled rows of the window that realised performance is judged over."""
-    gates, monitoring, what = model.gates, model.monitoring, "trigger: performance"
-    window = model.performance_window
-    why = f"judged over {as_text(window)}"
-    if window > max(monitoring.window, monitoring.performance or monitoring.window):
-        why += f" instead of {as_text(monitoring.window)}, since {gates.min_blocks} blocks of {as_text(gates.block)} "
-        why += "need as much"
+    """The labelled rows that realised performance is judged on; the window is widened until it holds enough."""
     if figures is None:
         return
-    rows, (usual, most) = figures.rows_in(window), figures.blocks_in(window)
+    gates, monitoring, what = model.gates, model.monitoring, "trigger: performance"
+    stated, needed = model.performance_window, time_needed(model, figures, monitoring.unit)
+    window = max(stated, needed) if figures.total else stated
+    why = f"judged over {as_text(window)}"
+    if window > max(monitoring.window, monitoring.performance or monitoring.window):
+        what_needs = f"{gates.min_blocks} blocks of {as_text(gates.block)}"
+        if window > stated:
+            what_needs += f" and {gates.min_rows:,} rows"
+        why += f" instead of {as_text(monitoring.performance or monitoring.window)}, since {what_needs} need as much"
+    rows, (usual, _) = figures.rows_in(window), figures.blocks_in(window)
     why += f": about {rows:,} rows in {counted(usual)}; {gates.min_rows:,} in {gates.min_blocks} are needed"
-    wider = line("monitoring", monitoring, performance=time_needed(model, figures, monitoring.unit))
-    if figures.total and (figures.most_rows_in(window) < gates.min_rows or most < gates.min_blocks):
-        yield Finding(what, "never", why, wider)
+    every = model.policy.every
+    if figures.total and every is not None and every < needed:
+        why += f". A training every {as_text(every)} may replace a champion before it has met as much"
+        yield Finding(what, "partly", why, line("policy", model.policy, every=needed))
     else:
-        state: State = "partly" if usual < gates.min_blocks or rows < gates.min_rows else "judges"
-        yield Finding(what, state, why, wider if state == "partly" else "")
+        wider = line("monitoring", monitoring, performance=needed) if window > stated else ""
+        yield Finding(what, "partly" if wider else "judges", why, wider)
 
 
 def drift(model: "Model", figures: Figures | None) -> Iterator[Finding]:

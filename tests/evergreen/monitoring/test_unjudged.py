@@ -26,7 +26,8 @@ def drift(threshold: float) -> Drift:
 
 def seen(day: int, **changes) -> Observation:
     at = START + pd.Timedelta(days=day)
-    realised = Observed(None, None, 30, 1.0, True, 1.0, Score(30, 7, 1.0, 0.1))
+    since = (at - pd.Timedelta(days=7)).isoformat()
+    realised = Observed(since, at.isoformat(), 30, 1.0, True, 1.0, Score(30, 7, 1.0, 0.1))
     given = {"as_of": at.isoformat(), "until": at.isoformat(), "since": at.isoformat(), "rows": 350, "reason": FEW}
     given |= {"ripened": (at - pd.Timedelta(days=1)).isoformat(), "realised": realised, "drift": [drift(0.2)]}
     return Observation(**{"model": "toy", "version": "2"} | given | changes)
@@ -45,24 +46,34 @@ def told(toy):
     return made
 
 
-def test_performance_that_stays_unknown_is_told_with_the_arithmetic_and_the_line(told):
-    (phrase,) = told(seen(1), seen(9), seen(18))
-    assert phrase == (
-        "performance, unknown for 17 days since 2013-02-02. 16 days should do (label delay 24 hours, window 7 days and "
-        "a margin). Found: 30 labelled rows in 7 blocks, at least 100 and 5 are required. "
-        'To change: monitoring=Monitoring(performance="24d"),'
-    )
+TOLD = (
+    "performance, unknown for 17 days since 2013-02-02. 16 days should do (label delay 24 hours, window 7 days and "
+    "a margin). Found: 30 labelled rows in 7 blocks, at least 100 and 5 are required, and at this rate enough come in "
+    "24 days"
+)
+
+
+def test_performance_that_stays_unknown_is_told_with_the_arithmetic(told):
+    assert told(seen(1), seen(9), seen(18)) == [TOLD]
+
+
+def test_champions_that_are_replaced_before_they_can_be_judged_are_told_with_the_line(told):
+    replaced = [seen(day, version=f"{day}") for day in (1, 9, 18)]
+    three = f"{TOLD}. 3 champions have answered in that time, each replaced before it could be judged"
+    assert told(*replaced, policy=Policy(every="7d")) == [f'{three}. To change: policy=Policy(every="24d"),']
+    assert told(*replaced, policy=Policy(every="28d")) == [three]
 
 
 QUIET = {
     "as long as it should need": ([seen(1), seen(9), seen(17)], {}),
     "once": ([seen(90)], {}),
-    "known in between": ([seen(1), seen(9, state="holds"), seen(18)], {}),
-    "known now": ([seen(1), seen(9), seen(18, state="holds")], {}),
-    "another version": ([seen(1, version="1"), seen(9, version="1"), seen(18)], {}),
-    "no rows, which is told already": ([seen(1), seen(9), seen(18, rows=0)], {}),
-    "rows came again": ([seen(1), seen(9, rows=0), seen(18)], {}),
-    "labels are overdue, which is told already": ([seen(1), seen(9), seen(18, quality=[LATE])], {}),
+    "known in between": ([seen(1), seen(9, state="holds"), seen(40)], {}),
+    "known now": ([seen(1), seen(9), seen(40, state="holds")], {}),
+    "known of another version": ([seen(1), seen(9, version="1", state="holds"), seen(40)], {}),
+    "a backtest before it": ([seen(1, version="backtest 1"), seen(25), seen(40)], {}),
+    "no rows, which is told already": ([seen(1), seen(9), seen(40, rows=0)], {}),
+    "rows came again": ([seen(1), seen(9, rows=0), seen(40)], {}),
+    "labels are overdue, which is told already": ([seen(1), seen(9), seen(40, quality=[LATE])], {}),
     "many blocks are needed": ([seen(1), seen(9), seen(40)], {"gates": Gates(block="7d")}),
     "a long label delay": ([seen(1), seen(9), seen(40)], {"label_delay": "30d"}),
     "a delay that is learned yet": ([seen(1), seen(35, ripened="")], {"label_delay": "10d"}),
