@@ -24,7 +24,8 @@ def release(
 ) -> Landed:
     """Land a quarantined batch; repeating this changes nothing.
 
-    A row that a later batch has landed since keeps that batch's values.
+    A row that a later batch has landed since keeps that batch's values. What lands counts as known from its release
+    on: nothing has seen it before.
 
     Parameters
     ----------
@@ -47,9 +48,8 @@ def release(
         entry = quarantine.entry(model.name, batch)
         if entry.state == "dropped":
             raise QuarantineError(f"{model.name} {batch} was dropped before: {entry.note or 'no note'}.")
-        arrived = pd.Timestamp(entry.arrived)
         rows = quarantine.rows(entry)
-        batch_to_land = _release_batch(model, entry, rows, _castable(model, entry, rows), arrived)
+        batch_to_land = _release_batch(model, entry, rows, _castable(model, entry, rows), at)
         if not batch_to_land.checked.report.success:
             reasons = "; ".join(
                 f"{result.column!r}: {result.found}" for result in batch_to_land.checked.report.failures
@@ -58,7 +58,7 @@ def release(
                 f"{model.name} {batch} cannot be released, because it does not fit the table: {reasons}. Correct the "
                 "source and retry the batch, or drop it."
             )
-        remaining = _without_newer_rows(lake, model, batch_to_land.checked.rows, arrived)
+        remaining = _without_newer_rows(lake, quarantine, model, entry, batch_to_land.checked.rows)
         first = entry.state == "held"  # asking again changes nothing, also not who did it and why
         if first:
             _log_action(lake, entry, "released", note, at, by)
@@ -109,7 +109,7 @@ def retry(
         _log_action(lake, entry, "asked for again", note, arrived, by)
         landed = batch_to_land.land(lake)
         quarantine.forget_surplus(entry)
-        quarantine.close(entry, "released", note or "asked for again")
+        quarantine.close(replace(entry, arrived=arrived.isoformat()), "released", note or "asked for again")
     return landed
 
 
@@ -153,10 +153,16 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
     return Checked(fitting, contract.check(fitting, expectations, disclosure.without_examples(model)))
 
 
-def _without_newer_rows(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
+def _without_newer_rows(
+    lake: Lake, quarantine: Quarantine, model: Model, entry: Entry, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """The rows that no batch has landed that was read later; when a batch was released does not count."""
     if not lake.exists(model.name):
         return rows
-    sql = f'SELECT {columns(model.key)} FROM rows WHERE "_arrived" > $arrived'
-    later = lake.query(model, sql, {"arrived": arrived.to_pydatetime()})
+    arrived = pd.Timestamp(entry.arrived)
+    released = [other for other in quarantine.entries(model.name) if other.state == "released"]
+    older = [entry.batch, *(other.batch for other in released if pd.Timestamp(other.arrived) <= arrived)]
+    sql = f'SELECT {columns(model.key)} FROM rows WHERE "_arrived" > $arrived AND NOT list_contains($older, "_batch")'
+    later = lake.query(model, sql, {"arrived": arrived.to_pydatetime(), "older": older})
     replaced = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
     return rows[~replaced].reset_index(drop=True)

@@ -20,6 +20,7 @@ Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # failed trainings in a row after which a person is alerted instead of training again
 LOOK = 2  # verdicts in a row without a promotion after which a person is alerted
 _MOST_DOUBLINGS = 6
+_LATEST = timedelta(hours=12)  # a schedule's run of the day before is none that is late
 _NONE = timedelta(0)  # a training in the future is none: a clock was ahead, or a moment was mistyped
 _QUALITY, _UNJUDGED = "data quality", "not judged"
 MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
@@ -154,8 +155,9 @@ def _decided(state: State, policy: "Policy") -> Decision:
     resumed_or_first = state.last_trained is None or state.pending
     obstacles = [_running, _failing, *([] if resumed_or_first else [_nothing_new, _not_due, _cooling])]
     obstacle_met = next(filter(None, (obstacle(state, policy, trigger) for obstacle in obstacles)), None)
-    if obstacle_met and obstacle_met.action == "nothing" and state.quality and not state.wish:
-        return _quiet(state)  # what leads to no training hides no fault of the data
+    faults = state.quality or state.unjudged
+    if obstacle_met and obstacle_met.action == "nothing" and faults and not state.wish:
+        return _quiet(state)  # what leads to no training hides neither a fault of the data nor what cannot be judged
     return obstacle_met or Decision("train", "first training" if state.last_trained is None else trigger)
 
 
@@ -236,9 +238,16 @@ def _running(state: State, policy: "Policy", trigger: str) -> Decision | None:
 def _not_due(state: State, policy: "Policy", trigger: str) -> Decision | None:
     assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if trigger_of(trigger) != SCHEDULE or policy.every is None or not _NONE <= age < policy.every:
+    if trigger_of(trigger) != SCHEDULE or policy.every is None:
+        return None
+    if not _NONE <= age < policy.every - _late(policy.every):
         return None
     return Decision("nothing", f"not due: trained {in_words(age)} ago, every {in_words(policy.every)}")
+
+
+def _late(every: timedelta) -> timedelta:
+    """How much later than planned a run may have started, without which the next one, in time, would come too early."""
+    return min(every / 24, _LATEST)
 
 
 def _cooling(state: State, policy: "Policy", trigger: str) -> Decision | None:

@@ -172,6 +172,36 @@ def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quar
     assert stored.loc[stored["id"] == first, "y"].tolist() == [99.0]
 
 
+def test_what_is_released_counts_as_known_from_its_release_on(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1), "")
+    release(Stores.open().lake, quarantine, toy(), "b1", "", START + 20 * DAY)
+    assert arrivals(toy) == [START + 20 * DAY]
+
+
+def arrivals(toy):
+    return Stores.open().lake.query(toy(), 'SELECT DISTINCT "_arrived" AS a FROM rows ORDER BY a')["a"].tolist()
+
+
+@pytest.mark.parametrize("order", [("b1", "b2"), ("b2", "b1")])
+def test_of_two_held_batches_the_later_one_stands_in_whichever_order_they_are_released(toy, rows, quarantine, order):
+    lake = Stores.open().lake
+    for name, day, value in (("b1", 1, 1.0), ("b2", 2, 2.0)):
+        entry = replace(held(toy, name), arrived=(START + day * DAY).isoformat())
+        quarantine.hold(entry, rows(1).assign(x=value), "")
+    for turn, name in enumerate(order):
+        release(lake, quarantine, toy(), name, "", START + (20 + turn) * DAY)
+    assert lake.query(toy(), "SELECT DISTINCT x FROM rows")["x"].tolist() == [2.0]
+
+
+def test_what_was_read_again_is_newer_than_what_is_released_as_it_was(toy, rows, quarantine):
+    entry = replace(held(toy, "b2"), arrived=(START + 10 * DAY).isoformat())
+    quarantine.hold(held(toy), rows(1).assign(x=1.0), "")
+    quarantine.hold(entry, rows(1).assign(x=2.0), "")
+    retry(Stores.open().lake, quarantine, toy(), "b1", "", START + 12 * DAY)
+    assert release(Stores.open().lake, quarantine, toy(), "b2", "", START + 13 * DAY).new == 0
+    assert arrivals(toy) == [START + 12 * DAY]
+
+
 def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):
     quarantine.hold(held(toy), rows(1).assign(x=None), "")
     done = retry(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START + 12 * DAY)

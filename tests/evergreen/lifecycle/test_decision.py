@@ -31,6 +31,7 @@ TABLE = {
     "nothing new, young": (State(NOW, "", NOW - DAY, 99), dict.fromkeys(WISHES, FEW)),
     "young": (State(NOW, "", NOW - 6 * DAY, 100), dict.fromkeys(WISHES, YES) | {"schedule": WAIT}),
     "due": (State(NOW, "", NOW - 7 * DAY, 100), dict.fromkeys(WISHES, YES)),
+    "the last run was late": (State(NOW, "", NOW - 6.75 * DAY, 100), dict.fromkeys(WISHES, YES)),
     "just trained": (
         State(NOW, "", NOW - DAY / 8, 100),
         {"demand": YES} | YOUNG | dict.fromkeys(AUTOMATIC, COOL.format("3 hours", "24 hours")),
@@ -63,6 +64,16 @@ def test_without_a_rhythm_nothing_is_too_early(wish):
     assert decide(State(NOW, wish, NOW, 1), Policy(cooldown="0h")) == Decision("train", wish)
 
 
+@pytest.mark.parametrize("every", ["1h", "12h", "1d", "7d", "28d"])
+def test_a_schedule_as_long_as_the_rhythm_trains_each_time_though_runs_start_late_and_no_shorter_one_does(every):
+    policy = Policy(every=every)
+    late = State(NOW, "schedule", NOW - policy.every + pd.Timedelta(seconds=90), 1000)
+    assert decide(late, policy).train
+    for shorter in (policy.every / 2, policy.every - DAY):
+        if shorter > pd.Timedelta(0):
+            assert not decide(replace(late, last_trained=NOW - shorter), policy).train
+
+
 def test_a_rhythm_of_hours_is_told_in_hours():
     state = State(NOW, "schedule", NOW - pd.Timedelta(hours=3), 1000)
     assert decide(state, Policy(every="12h")).reason == "not due: trained 3 hours ago, every 12 hours"
@@ -84,6 +95,11 @@ SEEN = {
         {"quality": BAD, "drift": ("x",), "new_rows": 0},
         "alert",
         "data quality: x: 40 % missing",
+    ),
+    "not judged, and nothing new to train on": (
+        {"unjudged": ("performance, unknown for 45 days",), "drift": ("x",), "new_rows": 0},
+        "alert",
+        "not judged: performance, unknown for 45 days",
     ),
     "two faults": ({"quality": (*BAD, "late")}, "alert", "data quality: x: 40 % missing; late"),
     "not judged": (
