@@ -165,19 +165,27 @@ def _judging(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Fou
 
 def _security(json: bool) -> NoReturn:
     """Print what is open to others, and end with the exit code that says whether anything is."""
+    import os
     from dataclasses import asdict
+    from pathlib import Path
 
     from cli.render.security import exposure
     from evergreen.governance.exposure import examine
     from evergreen.settings import Settings
     from flows.runtime.connection import secret_file
     from serving.http.keys import keys_file, read_keys
+    from ui.access import openid, rules
 
     settings, keys = Settings.read(), keys_file()
     secrets = {secret_file(): "the secret of Prefect's server"}
     secrets[settings.home / "serving" / "secret"] = "the key that hashes private columns"
     if keys:
         secrets[keys] = "API keys of the prediction service"
+    named = {
+        rules.KEYS_FILE: "keys of the web UI",
+        openid.SECRET_FILE: "the client secret of the provider of identities",
+    }
+    secrets |= {Path(os.environ[name]): what for name, what in named.items() if os.environ.get(name)}
     found = examine(settings, secrets, len(read_keys()))
     say(json, asdict(found) | {"problems": found.problems}, exposure(found), then="evergreen status")
     raise typer.Exit(Exit.FAILED if found.problems else Exit.DONE)

@@ -132,6 +132,8 @@ def audit(
         raise typer.BadParameter(
             "name the model, and give number and hash as --verify printed them, in quotes.", param_hint="--head"
         )
+    if csv and (json or verify or head):
+        raise typer.BadParameter("it goes with neither --json nor --verify nor --head.", param_hint="--csv")
     stores = Stores.open()
     names_shown = [model] if model else sorted({*names(), *state_format.models(Settings.read().lake)})
     if verify or head:

@@ -186,7 +186,10 @@ def _alert(subject: str, body: str, model: str) -> None:
 def deploy(
     release: Annotated[
         str,
-        typer.Option(help="A commit, branch or tag to put in force; without it and --back the working tree is used."),
+        typer.Option(
+            help="A commit, branch or tag to put in force. By default what is in force is registered again, or the working "
+            "tree where no release is."
+        ),
     ] = "",
     back: Annotated[bool, typer.Option("--back", help="Put the release before in force again.")] = False,
     approve: Annotated[

@@ -81,11 +81,12 @@ def _judge(model: str, as_of: datetime | None, json: bool) -> None:
     temporary_server.start(model)
     checks.online(model)
     from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
     from flows.judge import judge as run
     from flows.runtime.terminal import attended
 
     attended(model)
-    result = run(model, as_of=utc(as_of))
+    result = run(model, as_of=utc(as_of), by=person())
     say(json, result, outcome(result))
     raise typer.Exit(result.code)
 
@@ -168,11 +169,12 @@ def carry(
     temporary_server.start(model)
     checks.rows(model)
     from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
     from flows.carry import carry as run
     from flows.runtime.terminal import attended
 
     attended(model)
-    result = run(model, source, number or "champion", as_of=utc(as_of))
+    result = run(model, source, number or "champion", as_of=utc(as_of), by=person())
     say(json, result, outcome(result))
     raise typer.Exit(result.code)
 

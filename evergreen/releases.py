@@ -16,7 +16,8 @@ from evergreen import files, git
 from evergreen.errors import RunningError
 
 RELEASE = "EVERGREEN_RELEASE"  # the folder of the release that a process works with; empty for the working tree
-_LINK, _FOLDER, _RECORD = "release", "releases", "release.json"  # deployments/Containerfile writes a record, too
+_LINK, _FOLDER, _REGISTERED = "release", "releases", "release.registered"
+_RECORD = "release.json"  # deployments/Containerfile writes a record, too
 SHORTEST = 7  # characters of a commit's hash that name it
 
 
@@ -107,6 +108,17 @@ def put_in_force(home: Path, release: Release) -> None:
     beside.unlink(missing_ok=True)
     beside.symlink_to(release.folder, target_is_directory=True)
     beside.replace(home / _LINK)
+
+
+def note_registered(home: Path, release: Release) -> None:
+    """Note that the deployments of a release are registered, by which its deploy is done."""
+    files.replace(home / _REGISTERED, release.commit)
+
+
+def registered(home: Path) -> str:
+    """The commit of the release whose deploy was the last to be done; empty before the first."""
+    path = home / _REGISTERED
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def followed(home: Path) -> Path | None:

@@ -13,7 +13,7 @@ from tasks.carry import carry as bring
 
 
 @loop_flow("carry", run_name)
-def carry(model: ModelName, environment: str, version: str = "champion", as_of: AsOf = None) -> Outcome:
+def carry(model: ModelName, environment: str, version: str = "champion", as_of: AsOf = None, by: str = "") -> Outcome:
     """Bring a version of another environment, judge it against the champion, and promote it if every gate passes.
 
     Args:
@@ -21,13 +21,14 @@ def carry(model: ModelName, environment: str, version: str = "champion", as_of: 
         environment: Where it comes from, such as staging; its file in environments/ names its stores.
         version: Its number or alias there.
         as_of: Use only data known at this time; None for now.
+        by: Who requested it, for the record; empty if the system did.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         origin = Stores.of(Settings.of_environment(environment))
         brought = origin.registry.version(model, version)
         challenger = bring(stores, origin, brought, environment, at)
-        outcome = concluded(stores, challenger, at, _as_it_is)
+        outcome = concluded(stores, challenger, at, _as_it_is, by)
     return end_with_outcome(outcome)
 
 

@@ -20,7 +20,7 @@ from tasks.refit import choose
 
 
 @loop_flow("judge", run_name)
-def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
+def judge(model: ModelName, as_of: AsOf = None, by: str = "") -> Outcome:
     """Judge the canary or shadow on the rows that it predicted, and promote it if every gate passes.
 
     It is not refitted: the verdict holds for these predictions. A verdict ends the online evaluation, unless
@@ -29,6 +29,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
     Args:
         model: A file in models/, by its name.
         as_of: Use only data known at this time; None for now.
+        by: Who requested it, for the record; empty if the system did.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
@@ -38,11 +39,11 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
             evaluated = evaluate_online(stores, version, role, champion, at)
             if evaluated.evidence is None:
                 return end_with_outcome(Outcome.not_judged_yet(version, evaluated.wait))
-            judged = judge_version(stores, version, evaluated.evidence, role, at)
+            judged = judge_version(stores, version, evaluated.evidence, role, at, by)
         chosen = choose(stores, version, judged, refitted=lambda _, judged_version: judged_version)
         if chosen is not None:
             build_reference(stores, chosen)
-        approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
+        approval = request_approval(stores, chosen, judged, at, by) if chosen is not None else None
         granted = approval is None or approval.state == "approved"
         moved = chosen is not None and granted and promote(stores, chosen, judged, at)
         if moved or judged.verdict.decision == "reject":

@@ -94,9 +94,9 @@ def report_and_maintain(stores: Stores, model: str, at: pd.Timestamp) -> None:
 
 
 def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
-    """The champion, after an interrupted rollback has been finished."""
+    """The champion, after an interrupted rollback or retirement has been finished."""
     champion = stores.registry.champion(model)
-    if champion is not None and champion.rolled_back:
+    if champion is None or champion.rolled_back:
         settle(stores, model)  # if a later line has restored it, the mark is that of a process which came late
         champion = stores.registry.champion(model)
     if champion is None or not champion.rolled_back:

@@ -124,7 +124,7 @@ def require_challenger(registry: Registry, name: str) -> tuple[Version, str, Ver
     for version in (found[0], champion):
         version.required(Version.table_version)
     if found[0].rolled_back:
-        todo = f"To restore it anyway, run `evergreen rollback {name} --to {found[0].number}`."
+        todo = f"To restore it anyway, run `evergreen rollback {name} --to {found[0].number} --reason ...`."
         raise PromotionError(
             f"{found[0]} was rolled back: {found[0].rolled_back_reason}. It is not promoted again. {todo}"
         )

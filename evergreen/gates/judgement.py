@@ -127,7 +127,8 @@ class Judgement(JsonRecord):
         if version.rolled_back:
             raise PromotionError(
                 f"{version} was rolled back: {version.rolled_back_reason}. It was not retrained since, so it is not "
-                f"promoted again. To restore it anyway, run `evergreen rollback {version.model} --to {version.number}`."
+                f"promoted again. To restore it anyway, run "
+                f"`evergreen rollback {version.model} --to {version.number} --reason ...`."
             )
         since = champion.restored_at if champion else None
         if since is not None and pd.Timestamp(self.as_of) < since:

@@ -150,16 +150,18 @@ def _quarantined(subject: _Subject) -> Iterator[str]:
 
 def _log(subject: _Subject) -> Iterator[str]:
     yield from audit.verify(subject.lake, subject.registry, subject.model.name).problems
-    if subject.lines and subject.champion and subject.champion.promotion_seal:
-        moves = [line for line in subject.lines if line.moves_champion]
-        if subject.champion.number not in {line.subject for line in moves}:
-            yield f"{subject.champion} is champion, but the audit log has no line about its promotion."
-        elif not champion_moves.stands(subject.registry, moves[-1]):
-            yield (
-                f"{subject.champion} is champion, but the newest line of the audit log that moves it, line "
-                f"{moves[-1].number}, is the {moves[-1].act} of version {moves[-1].subject}: it was interrupted, or an "
-                "alias was moved by hand. The next promotion, rollback or retirement does what the line says."
-            )
+    champion, moves = subject.champion, [line for line in subject.lines if line.moves_champion]
+    if champion and not champion.promotion_seal:
+        return  # promoted before promotions were logged
+    if champion and subject.lines and champion.number not in {line.subject for line in moves}:
+        yield f"{champion} is champion, but the audit log has no line about its promotion."
+    elif moves and not champion_moves.stands(subject.registry, moves[-1]):
+        yield (
+            f"{champion or 'No version'} is champion, but the newest line of the audit log that moves it, line "
+            f"{moves[-1].number}, is the {moves[-1].act} of version {moves[-1].subject}: it was interrupted, or an "
+            "alias was moved by hand. The next monitor of a model without champion, promotion, rollback or retirement "
+            "does what the line says."
+        )
 
 
 def _runs(subject: _Subject) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _fixed(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def register(environment: Mapping[str, str] | None = None) -> Registered:
-    """Register the deployments with `prefect deploy --all`; idempotent.
+    """Register the deployments with `prefect deploy --all`, and delete those that are not declared any more; idempotent.
 
     Raises
     ------
@@ -139,23 +139,30 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     server()
     make_pool()
     with get_client(sync_client=True) as client:
-        held = declared.held_up(ours(client))
+        there = ours(client)
+    held, wanted = declared.held_up(there), declared.names()
     chosen = declared.with_paused(held) if held else file()
     words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(chosen))
     home = Settings.read().home  # Prefect imports flows from its working folder first, where a team may have others
     done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
+    gone = sorted((one for one in there if one.name not in wanted), key=lambda one: one.name)
+    with get_client(sync_client=True) as client:
+        for one in gone:
+            client.delete_resource_owned_automations(f"prefect.deployment.{one.id}")  # which Prefect leaves
+            client.delete_deployment(one.id)
     registered = _delete_unknown_schedules()
     registered.notes.extend(
         f"The schedules of {name} are paused, and stay so: `evergreen resume {name} --reason ...` resumes them."
         for name in sorted({model for model, _, _ in held if model})
     )
+    registered.notes.extend(f"Deployment {one.name!r} is not declared any more and was deleted." for one in gone)
     return registered
 
 
 def register_once() -> tuple[Registered, bool]:
-    """Register the deployments and delete those that are not declared any more; nothing if the server has just these.
+    """Register the deployments; nothing if the server has just these.
 
     Returns
     -------
@@ -176,17 +183,10 @@ def register_once() -> tuple[Registered, bool]:
         known = client.read_variable_by_name(_MARK)
         if known is not None and known.value == mark and _has_all(client, wanted):
             return Registered(sorted(wanted), []), False
-        there = {deployment.name: deployment.id for deployment in ours(client)}
     registered = register()
     with get_client(sync_client=True) as client:
-        gone = sorted(name for name in there if name not in wanted)
-        for name in gone:
-            client.delete_resource_owned_automations(f"prefect.deployment.{there[name]}")  # which Prefect leaves
-            client.delete_deployment(there[name])
         _note(client, mark)
-    names = [name for name in registered.names if name in wanted]
-    notes = [f"Deployment {name!r} is not declared any more and was deleted." for name in gone]
-    return Registered(names, [*registered.notes, *notes]), True
+    return registered, True
 
 
 def _has_all(client: "SyncPrefectClient", wanted: list[str]) -> bool:

@@ -87,9 +87,9 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         entries = release_log.read(settings.lake)
         logged = _is_logged(entries, release.commit, smoke=smoke)
         changed = was is None or was.commit != release.commit
-        shadow = shadow and (changed or not logged)
-        before = release_before.required(asked, release, was, shadow=shadow) if asked else Before()
-        found = checked(release, smoke=smoke, in_force=not changed) if changed or not logged else Checked()
+        new = changed or not logged
+        before = release_before.required(asked, release, was, shadow=shadow) if asked and new else Before()
+        found = checked(release, smoke=smoke, in_force=not changed) if new else Checked()
         if approved:
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.approve(settings.lake, Approval(now, release.commit, person(), approved))
@@ -107,6 +107,7 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
             releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
+        releases.note_registered(settings.home, release)
         registered.notes.extend(before.notes)
         if changed:
             registered.notes.extend(
@@ -161,7 +162,12 @@ def _switched_on(name: str) -> bool:
 
 
 def _before(settings: Settings, was: Release | None) -> str:
-    before = release_log.before(release_log.read(settings.lake), was.commit) if was else ""
+    """The commit before the one in force; the one in force itself if going back to it was interrupted."""
+    entries = release_log.read(settings.lake)
+    interrupted = was is not None and entries and entries[-1].act == "back" and entries[-1].commit == was.commit
+    if was and interrupted and releases.registered(settings.home) != was.commit:
+        return was.commit
+    before = release_log.before(entries, was.commit) if was else ""
     if not before:
         raise RunningError("There is no release before the one in force, so there is nothing to go back to.")
     return before

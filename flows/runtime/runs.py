@@ -190,7 +190,7 @@ def _made_good(client: "SyncPrefectClient", failed: "FlowRun", names: dict[Any, 
         start_time={"after_": failed.end_time},
         name={"like_": f"{model} · "},
     )
-    return any(run.parameters.get("model") == model for run in later)
+    return any(run.parameters.get("model") == model and run.state_name != "Busy" for run in later)
 
 
 @contextmanager

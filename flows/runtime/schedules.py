@@ -78,7 +78,9 @@ def pause(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) ->
     """
     before = of(model)
     if before.paused:
-        raise RunningError(f"The schedules of {model} are paused already. `evergreen resume {model}` resumes them.")
+        raise RunningError(
+            f"The schedules of {model} are paused already. `evergreen resume {model} --reason ...` resumes them."
+        )
     return _switch(stores, model, reason, by, at, active=False)
 
 

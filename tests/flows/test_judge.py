@@ -19,6 +19,7 @@ from evergreen.governance.reproduction import compared
 from evergreen.lake.lake import INGEST, SERVED
 from evergreen.registry.version import CANARY, SHADOW
 from evergreen.reports import model_card
+from evergreen.settings import FOUR_EYES
 from evergreen.stores import Stores
 from flows.approve import approve
 from flows.judge import judge
@@ -323,14 +324,17 @@ def test_what_the_same_version_gained_at_its_training_is_carried(world):
 
 
 @pytest.mark.long
-def test_where_a_person_has_to_approve_it_waits_and_answers_on(world_of):
+def test_where_a_person_has_to_approve_it_waits_and_answers_on(world_of, monkeypatch):
     world = world_of("\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
     world.challenge(0.5)
     rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
     world.log(world.challenger, "canary", rows, world.answers(world.challenger, rows), 1.0)
     world.take(END)
-    outcome = judge("toy", as_of=END)
+    outcome = judge("toy", as_of=END, by="Ada")
     assert (outcome.decision, outcome.moved, outcome.code, world.beside()) == ("waiting", False, 8, {CANARY})
+    monkeypatch.setenv(FOUR_EYES, "1")
+    with pytest.raises(PromotionError, match="was requested by Ada"):
+        approve("toy", reason="it did well", by="Ada", as_of=END)
     done = approve("toy", reason="it did well", by="a person", as_of=END)
     assert (done.moved, world.registry.champion("toy").number) == (True, world.challenger.number)
 

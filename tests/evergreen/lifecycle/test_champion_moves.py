@@ -201,3 +201,10 @@ def test_an_alias_that_a_person_moved_is_told_of_and_put_back_by_the_next_move(s
     with pytest.raises(PromotionError, match="is not champion any more"):
         put_back(stores, old, stores.registry.version("toy", "1"))
     assert champion(stores) == new.number
+
+
+def test_a_champion_whose_alias_is_gone_is_told_of_and_put_back_by_the_next_monitor(stores, new):
+    stores.registry.withdraw("toy", CHAMPION)
+    assert any(problem.startswith("No version is champion, but") for problem in problems(stores))
+    assert finish_rollback(stores, "toy", AT).number == new.number
+    assert problems(stores) == []
