@@ -59,6 +59,18 @@ class KeyReader:
         """
         return row_id([self._part(name, sent) for name in self._key])
 
+    def canonical(self, sent: str) -> str:
+        """An id as the lake writes it: of a key of one column it is its value, of which 7 and 7.0 are the same number.
+
+        Any other id stays as it is: of a key of several columns, and of a row that was predicted without its key.
+        """
+        if len(self._key) > 1:
+            return sent
+        try:
+            return row_id([self._part(self._key[0], {self._key[0]: sent})])
+        except ValueError:
+            return sent
+
     def _inputs(self, name: str, sent: Mapping[str, Any]) -> list[str]:
         inputs = self._parsers[name].inputs(name) if name in self._parsers else [name]
         return inputs if set(inputs) <= set(sent) else [name]

@@ -20,7 +20,7 @@ _VALUES = 12  # a category with so many at most has them listed in the contract
 
 def numeric(features: "dict[str, Kind]") -> list[str]:
     """The features that are numbers."""
-    return [name for name, kind in features.items() if kind == "number"]
+    return [name for name, kind in features.items() if kind in ("number", "integer")]
 
 
 def ranges(

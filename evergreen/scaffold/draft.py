@@ -311,7 +311,10 @@ def _features(
     times: "pd.Series[pd.Timestamp]",
     key: list[str],
 ) -> tuple[dict[str, Kind], dict[str, str]]:
-    """The features, and the columns that are left out and why; whole numbers become numbers, which may be missing."""
+    """The features, and the columns that are left out and why.
+
+    Whole numbers become numbers, which may be missing, unless they are part of the key: there 2 is no 2.0.
+    """
     reasons = {
         name: columns.why_useless(rows[name], kind, total)
         or columns.ended(rows[name], times)
@@ -324,4 +327,5 @@ def _features(
     whole = total <= LIMIT  # of a sample, the row before is not the one before
     near = near_copies.found(rows, features, target, times, key) if task == "regression" and whole else {}
     left_out |= near | columns.leaking(rows, features, target, task)
+    features |= {name: "integer" for name in key if kinds.get(name) == "integer" and name in features}
     return {name: kind for name, kind in features.items() if name not in left_out}, left_out

@@ -59,7 +59,7 @@ def _check_label(
         raise invalid(
             f"Label {number} has {unknown[0]!r}, which is not a field of a label; it should be {_FORM}.", unknown[0]
         )
-    label_id = _sent_id(label["id"], number) if by_id else _key_id(keys, label, number)
+    label_id = keys.canonical(_sent_id(label["id"], number)) if by_id else _key_id(keys, label, number)
     try:
         value = check(label["value"])
     except (ValueError, OverflowError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from evergreen.definition.kinds.column_kind import ColumnKind
+from evergreen.definition.kinds.exactness import EXACT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,13 +82,15 @@ class Category(ColumnKind):
 
     @property
     def kept_schema(self) -> dict[str, Any]:
-        """A text, or a number or truth value that becomes one."""
+        """A text, or a whole number or truth value that becomes one."""
         return {"type": ["string", "integer", "boolean", "null"]}
 
     def keep(self, value: Any) -> Any:
-        """A text or None; numbers and truth values become text."""
+        """A text or None; whole numbers, 7.0 too, and truth values become text, as in `cast`."""
         if type(value) in (int, bool):
             return str(value)
+        if type(value) is float and abs(value) <= EXACT and value % 1 == 0:
+            return str(value).removesuffix(".0")
         if value is not None and type(value) is not str:
             raise ValueError
         return value

@@ -26,7 +26,7 @@ class Integer(Number):
     json_schema: ClassVar = {"type": "integer"}
     json_example = 1
     json_types = frozenset()
-    heading = ""
+    heading = "INTEGERS"
     inferred = ("integer",)
     extremes = (0, -1, 16777217, 2**53, -(2**62))
 

@@ -31,6 +31,8 @@ def test_the_lines_of_an_order_are_identified_by_order_and_line(landed, home, en
     draft, _, read = landed(home / f"table.{ending}", target="y")
     assert (draft.key, len(read)) == (["order_id", "line"], 600)
     assert "order_id" not in draft.features
+    assert draft.features["line"] == "integer"  # so that an id is 1000|1, not 1000|1.0
+    assert {"line", "x"} <= set(draft.ranges)
 
 
 def test_a_station_that_measures_again_is_identified_by_its_time(landed, home):
@@ -63,7 +65,7 @@ def test_rows_of_one_key_that_differ_are_told_at_ingest_by_the_columns(home, mon
     rows = model.source.read(model, model.source.begins(model, NOW, LAKE), NOW, LAKE)
     single = model.model_copy(update={"key": ["order_id"]})
     assert [f"{result.found}".partition("; ")[2] for result in check(single, rows, NOW).report.failures] == [
-        "they differ in 'line', 'x', 'y'"
+        "they differ in 'x', 'line', 'y'; 'line' beside the key tells them apart"
     ]
     rows.loc[5, "line"] = rows.loc[4, "line"]
     told = [result.found for result in check(model, rows, NOW).report.failures]
