@@ -71,7 +71,7 @@ def doctor(
         from flows.runtime.progress import with_progress
 
         found = _together({name: _looked_at(look, opened, name, now) for name in with_progress(names())})
-    say(json, found.value, None if json else found.shown(), then="" if judging else "evergreen status")
+    say(json, found.value, None if json else found.shown(), then="evergreen status")
     raise typer.Exit(Exit.FAILED if found.failed else Exit.DONE)
 
 

@@ -43,7 +43,7 @@ def status(
         show(look, statuses, every, as_json=json)
         return
     rows = now()
-    say(json, rows, statuses(rows), then="evergreen report MODEL" if rows else "")
+    say(json, rows, statuses(rows), then=f"evergreen report {rows[0].model}" if rows else "")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -56,7 +56,8 @@ def models(
     from evergreen.stores import Stores
 
     if model is None:
-        say(json, names(), listed(names()), then="evergreen models MODEL" if names() else "")
+        known = names()
+        say(json, known, listed(known), then=f"evergreen models {known[0]}" if known else "")
     else:
         checks.known(model)
         registered = Stores.open().registry.versions(model)
@@ -120,6 +121,8 @@ def report(
     from evergreen.reports.model_page import write
     from evergreen.stores import Stores
 
-    page = write(Stores.open(), load(model))
-    say(json, page, whole(page.path, page.sentence), then=f"evergreen why {model}")
+    stores = Stores.open()
+    page = write(stores, load(model))
+    then = f"evergreen why {model}" if stores.registry.champion(model) else f"evergreen train {model}"
+    say(json, page, whole(page.path, page.sentence), then=then)
     browse(page.path, open, json)

@@ -6,7 +6,7 @@ import typer
 
 from cli import checks
 from cli.output import say
-from cli.parameters import AsOf, Json, ModelName, Reason, exits, utc
+from cli.parameters import AsOf, Json, ModelName, Reason, as_typed, exits, utc
 from evergreen.exit_codes import Exit
 
 
@@ -28,7 +28,8 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     attended(model)
     batches = run(model, as_of=utc(as_of))
     held = [batch.batch for batch in batches if batch.fate == "quarantined"]
-    then = f"evergreen quarantine show {model} {held[0]}" if held else f"evergreen train {model}"
+    train = f"evergreen train {model}{as_typed(as_of)}"
+    then = f"evergreen quarantine show {model} {held[0]}" if held else train
     say(json, batches, ingested(model, batches), then=then)
     raise typer.Exit(code_after(batches))
 
@@ -41,6 +42,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
     temporary_server.start(model)
     checks.rows(model)
     checks.definition(model)
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.runtime.terminal import attended
@@ -48,7 +50,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
 
     attended(model)
     result = run(model, reason=reason, as_of=utc(as_of), by=person())
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result, as_typed(as_of)))
     raise typer.Exit(result.code)
 
 
@@ -59,6 +61,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, j
 
     temporary_server.start(model)
     checks.source(model)
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.refresh import refresh as run
@@ -66,7 +69,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, j
 
     attended(model)
     result = run(model, reason=reason, as_of=utc(as_of), by=person())
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result, as_typed(as_of)))
     raise typer.Exit(result.code)
 
 
@@ -81,6 +84,7 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     temporary_server.start(model)
     checks.rows(model)
     checks.definition(model)
+    from cli.next_commands import after_decision
     from cli.render.loop import decided
     from evergreen.lake.audit_log import person
     from flows.monitor import monitor as run
@@ -88,7 +92,7 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     attended(model)
     decision = run(model, as_of=utc(as_of), by=person())
-    say(json, decision, decided(model, decision))
+    say(json, decision, decided(model, decision), then=after_decision(model, decision, as_typed(as_of)))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -132,5 +136,5 @@ def score(
         json,
         scored,
         f"{model}: {scored.rows:,} rows predicted by version {scored.version} into {scored.output}.{ignored}",
-        then=f"evergreen monitor {model}",
+        then=f"evergreen monitor {model}{as_typed(as_of)}",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import partial, wraps
 from typing import Annotated, Any, TypeVar, cast
 
@@ -52,6 +52,19 @@ Reason = Annotated[
 def utc(moment: datetime | None) -> datetime | None:
     """A time of the command line, which has no zone, in UTC."""
     return moment.replace(tzinfo=UTC) if moment else None
+
+
+def as_typed(moment: datetime | None) -> str:
+    """The option of a time for a command that is named as the next one; empty without a time.
+
+    Examples
+    --------
+    >>> as_typed(datetime(2013, 2, 1)), as_typed(datetime(2013, 2, 1, 8)), as_typed(None)
+    (' --as-of 2013-02-01', ' --as-of 2013-02-01T08:00:00', '')
+    """
+    if moment is None:
+        return ""
+    return f" --as-of {moment:%Y-%m-%d}" if moment.time() == time() else f" --as-of {moment:%Y-%m-%dT%H:%M:%S}"
 
 
 def exits(*codes: Exit, waiting: bool = True, placed: bool = True, released: bool = True) -> Callable[[F], F]:

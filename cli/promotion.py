@@ -7,7 +7,7 @@ import typer
 
 from cli import checks
 from cli.output import say
-from cli.parameters import AsOf, Json, ModelName, ModelVersion, exits, utc
+from cli.parameters import AsOf, Json, ModelName, ModelVersion, as_typed, exits, utc
 from evergreen.exit_codes import Exit
 
 PendingVersion = Annotated[
@@ -80,6 +80,7 @@ def _judge(model: str, as_of: datetime | None, json: bool) -> None:
 
     temporary_server.start(model)
     checks.online(model)
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.judge import judge as run
@@ -87,7 +88,7 @@ def _judge(model: str, as_of: datetime | None, json: bool) -> None:
 
     attended(model)
     result = run(model, as_of=utc(as_of), by=person())
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result, as_typed(as_of)))
     raise typer.Exit(result.code)
 
 
@@ -141,13 +142,14 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
 
     by = by or person()
     checks.request(name, number, by if approved else "")
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from flows.approve import approve as run
     from flows.runtime.terminal import attended
 
     attended(name)
     result = run(name, reason, by, approved, number)
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result))
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
@@ -168,6 +170,7 @@ def carry(
     checks.environment(source)
     temporary_server.start(model)
     checks.rows(model)
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.carry import carry as run
@@ -175,7 +178,7 @@ def carry(
 
     attended(model)
     result = run(model, source, number or "champion", as_of=utc(as_of), by=person())
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result, as_typed(as_of)))
     raise typer.Exit(result.code)
 
 
@@ -206,6 +209,7 @@ def rollback(
 
     temporary_server.start(model)
     checks.destination(model, to)
+    from cli.next_commands import after_outcome
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.rollback import rollback as run
@@ -213,7 +217,7 @@ def rollback(
 
     attended(model)
     result = run(model, reason=reason, to=to, by=person(), as_of=utc(as_of))
-    say(json, result, outcome(result))
+    say(json, result, outcome(result), then=after_outcome(result, as_typed(as_of)))
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
@@ -255,7 +259,12 @@ def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None
     known = names()
     made = made_by(Stores.open().registry, known, commit)
     if not (made.champions or made.promotable):
-        say(json, [], f"No champion was made by release {commit}, and no version of it may become one.")
+        say(
+            json,
+            [],
+            f"No champion was made by release {commit}, and no version of it may become one.",
+            then="evergreen status",
+        )
         return
     from rich.console import Group
 
@@ -270,7 +279,7 @@ def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None
 
     attended()
     done = take_back(made, known, reason, person(), timestamp_of(utc(as_of)))
-    say(json, done.outcomes, Group(*map(outcome, done.outcomes)))
+    say(json, done.outcomes, Group(*map(outcome, done.outcomes)), then="evergreen status")
     for line in [*done.notes, *done.left]:
         typer.echo(line, err=True)
     raise typer.Exit(Exit.FAILED if done.left else Exit.DONE)

@@ -46,7 +46,8 @@ def list_(
     quarantine = Stores.open().quarantine
     entries_of_all = [entry for name in ([model] if model else names()) for entry in quarantine.entries(name)]
     shown = [entry for entry in entries_of_all if all or entry.state == "held"]
-    say(json, shown, entries(shown), then="evergreen quarantine show MODEL BATCH" if shown else "")
+    first = f"evergreen quarantine show {shown[0].model} {shown[0].batch}" if shown else "evergreen status"
+    say(json, shown, entries(shown), then=first)
 
 
 @_command(Exit.DONE, Exit.FAILED)
@@ -57,12 +58,8 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 
     quarantine = Stores.open().quarantine
     shown = quarantine.entry(model, batch)
-    say(
-        json,
-        shown,
-        entry(shown, quarantine.folder(model, batch)),
-        then=f"evergreen quarantine release {model} {batch}, or drop, or retry" if shown.state == "held" else "",
-    )
+    then = f"retry {model} {batch}" if shown.state == "held" else f"list {model} --all"
+    say(json, shown, entry(shown, quarantine.folder(model, batch)), then=f"evergreen quarantine {then}")
 
 
 @_command(Exit.DONE, Exit.FAILED, Exit.BUSY)

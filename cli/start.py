@@ -1,6 +1,8 @@
 """From a table to a model: look at data, draft a model file."""
 
+import re
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,11 +28,27 @@ def look(
     from evergreen.reports.data_page import write_page
     from evergreen.stores import Stores
 
-    page = write_page(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
-    table = "TABLE" if "://" in what else shlex.quote(what)  # an address may hold a password
-    then = f"evergreen report {what}" if loader.path_of(what).is_file() else f"evergreen new NAME --from {table}"
+    lake = Stores.open().lake
+    page = write_page(lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    if loader.path_of(what).is_file():
+        then = f"evergreen {'report' if lake.exists(what) else 'ingest'} {what}"
+    else:
+        table = "TABLE" if "://" in what else shlex.quote(what)  # an address may hold a password
+        then = f"evergreen new {_name_for(what)} --from {table}"
     say(json, page, whole(page.path, f"{page.title} ({page.rows:,} rows)"), then=then)
     browse(page.path, open, json)
+
+
+def _name_for(table: str) -> str:
+    """A name for a model of this table, as a model file can have it; NAME where its own gives none.
+
+    Examples
+    --------
+    >>> _name_for("data/Sales 2026.csv"), _name_for("sales/*.parquet"), _name_for("sqlite:///2026.db")
+    ('sales_2026', 'NAME', 'NAME')
+    """
+    name = "" if "://" in table else re.sub(r"[^a-z0-9]+", "_", Path(table).name.partition(".")[0].lower()).strip("_")
+    return name if re.match(r"[a-z]", name) else "NAME"
 
 
 @exits(Exit.DONE, Exit.FAILED, released=False)

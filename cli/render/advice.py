@@ -40,5 +40,5 @@ def _next(advice: Advice) -> str:
     if any(setting.passes for setting in advice.tried):
         return f"Only earlier rows pass. To begin with them: {advice.command}"
     if advice.missing:
-        return "Then train again."
+        return f"Then train again: evergreen train {advice.model}"
     return f"Nothing that was tried passes. See whether a column explains the target: {advice.command}"

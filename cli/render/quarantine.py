@@ -43,4 +43,9 @@ def entry(quarantined: Entry, folder: str) -> Any:
             Text(result.shown),
             word,
         )
-    return Group(table, whole(folder, "Rows and report:"))
+    of = f"{quarantined.model} {quarantined.batch}"
+    acts = [
+        Text(f"`evergreen quarantine retry {of}` reads the batch again, once its source is corrected."),
+        Text(f"`evergreen quarantine release {of}` adds it as it is, `evergreen quarantine drop {of}` gives it up."),
+    ]
+    return Group(table, whole(folder, "Rows and report:"), *(acts if quarantined.state == "held" else []))

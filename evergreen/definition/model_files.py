@@ -5,6 +5,7 @@ A file that defines many models by `Model.each` holds those whose names begin wi
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def existing(name: str, folder: Path | None = None) -> Path:
         known = names(folder)
         more = f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
         listed = f"{', '.join(known[:_SHOWN])}{more}" if known else "none yet"
-        raise ModelFileError(f"There is no model {name!r}: {folder / f'{name}.py'} does not exist. Models: {listed}.")
+        draft = f" `evergreen new {name} --from TABLE` drafts it." if re.fullmatch(r"[a-z][a-z0-9_]*", name) else ""
+        missing = folder / f"{name}.py"
+        raise ModelFileError(f"There is no model {name!r}: {missing} does not exist. Models: {listed}.{draft}")
     if second is not None:
         raise ModelFileError(f"{name} is defined by {first} and by {second}. Rename one of the two.")
     return first

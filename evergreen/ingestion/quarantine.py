@@ -110,7 +110,8 @@ class Quarantine:
                 return entry
         held_batches = [entry.batch for entry in self.entries(model) if entry.state == "held"]
         raise QuarantineError(
-            f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held_batches) or 'none'}."
+            f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held_batches) or 'none'}. "
+            f"`evergreen quarantine list {model} --all` lists every batch that was."
         )
 
     def rows(self, entry: Entry) -> pd.DataFrame:

@@ -139,7 +139,7 @@ def open_request(registry: Registry, name: str, number: str, as_of: pd.Timestamp
     answerable = next((request for request in requests if request.state in ("waiting", "approved")), None)
     if answerable is None:
         closed = (requests or [approval_of(named, as_of)])[0]
-        raise PromotionError(f"{closed.sentence}; there is no open request. Train again to create one.")
+        raise PromotionError(f"{closed.sentence}; there is no open request. `evergreen train {name}` creates one.")
     return answerable
 
 

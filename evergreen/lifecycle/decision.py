@@ -23,6 +23,7 @@ _MOST_DOUBLINGS = 6
 _LATEST = timedelta(hours=12)  # a schedule's run of the day before is none that is late
 _NONE = timedelta(0)  # a training in the future is none: a clock was ahead, or a moment was mistyped
 _QUALITY, _UNJUDGED = "data quality", "not judged"
+NO_CHAMPION = "there is no champion yet"  # the reason of a monitor that has nothing to look at
 MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
 _FOUND = {  # a field of the state, and what it says was found
     "performance": "A loss of performance",
@@ -181,7 +182,7 @@ def _quiet(state: State) -> Decision:
     faults += [f"{_UNJUDGED}: {phrase}" for phrase in state.unjudged]
     if faults:
         return Decision("alert", "; ".join(faults))
-    return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
+    return Decision("nothing", "no drift, no loss of performance" if state.champion else NO_CHAMPION)
 
 
 def news(decided: Decision, notified: Sequence[str]) -> bool:

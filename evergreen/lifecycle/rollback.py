@@ -37,11 +37,16 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     """
     champion = registry.champion(name)
     if champion is None:
-        raise PromotionError(f"{name} has no champion yet, so there is nothing to roll back.")
+        raise PromotionError(
+            f"{name} has no champion yet, so there is nothing to roll back. `evergreen train {name}` trains one."
+        )
     wanted = to or (champion.rolled_back_to if champion.rolled_back else "")
     target = registry.version(name, wanted) if wanted else registry.previous(name)
     if target is None:
-        raise PromotionError(f"{champion} is the first champion of {name}; there is no earlier one to restore.")
+        raise PromotionError(
+            f"{champion} is the first champion of {name}; there is no earlier one to restore. `evergreen train {name}` "
+            "trains a challenger."
+        )
     if not to and target.rolled_back and champion.restored:
         return champion, champion
     if not to and target.rolled_back:

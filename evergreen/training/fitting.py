@@ -213,7 +213,8 @@ def _require(model: "Model", rows: pd.DataFrame) -> None:
     if len(rows) < least:
         raise NotEnoughDataError(
             f"{model.name}: {len(rows)} labelled rows in the training window, at least {least} are needed. "
-            "Ingest more, lengthen `window`, or lower `min_rows`." + known
+            "Ingest more, lengthen `window`, or lower `min_rows`; "
+            f"`evergreen doctor {model.name} --judging` says how many rows it takes.{known}"
         )
     if model.task == "classification" and rows[model.target].nunique() < 2:
         raise NotEnoughDataError(

@@ -87,7 +87,8 @@ class Snapshot:
             raise NotEnoughDataError(
                 f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} "
                 f"in version {self.version} of the table. "
-                f"Check `target` and `label_delay` in the model file, or ingest more."
+                f"Check `target` and `label_delay` in the model file, or ingest more; "
+                f"`evergreen look {self.model.name}` shows the rows."
                 + (f" {self._waiting}" if self.label_delay > self.model.label_delay else "")
             )
         return pd.Timestamp(newest)

@@ -219,7 +219,7 @@ def test_two_files_that_define_one_model_are_both_named(folder):
 
 def test_a_model_that_no_row_makes_is_not_there(folder):
     assert not model_files.is_declared("stores_18")
-    with pytest.raises(ModelFileError, match=r"no model 'stores_18'.*Models: good, stores_1, stores_17, stores_2\.$"):
+    with pytest.raises(ModelFileError, match=r"no model 'stores_18'.*Models: good, stores_1, stores_17, stores_2\. "):
         loader.load("stores_18")
     with pytest.raises(ModelFileError, match=r"defines 3 models, and none is 'stores'\. Name one of them, such as"):
         loader.load("stores")
