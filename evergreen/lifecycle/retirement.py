@@ -74,7 +74,8 @@ def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> 
         raise PromotionError(f"{model} was not retired, so there is nothing to undo.")
     if champion is not None and champion.number != retired.number:
         raise PromotionError(
-            f"{model} has got a champion since: {champion}. `evergreen rollback {model} --reason ...` restores another one."
+            f"{model} has got a champion since: {champion}. `evergreen rollback {model} --reason ...` restores another "
+            "one."
         )
     if champion is None:
         registry.verify(retired)

@@ -127,7 +127,7 @@ def _fixed(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def register(environment: Mapping[str, str] | None = None) -> Registered:
-    """Register the deployments with `prefect deploy --all`, and delete those that are not declared any more; idempotent.
+    """Register the deployments with `prefect deploy --all`, and delete those that are declared no more; idempotent.
 
     Raises
     ------
