@@ -4,11 +4,15 @@ import csv
 import difflib
 import io
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from evergreen.definition.kinds.exactness import is_kept
+from evergreen.definition.kinds.number import Number
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.kinds.timestamp import Datetime
 from evergreen.definition.parsing import columns as parsing
@@ -63,6 +67,7 @@ class Reader:
             for name, kind in spec.features.items()
         ]
         self._times = [name for name, kind in (spec.features | spec.beside).items() if kind == Datetime.name]
+        self._floats = {name for name, kind in (spec.features | spec.beside).items() if kind == Number.name}
         self._parsers = parsing.ordered(parsing.loaded(spec.parsing))
         self._as_text = {column for name, parser in self._parsers for column in parser.inputs(name)}
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -110,10 +115,19 @@ class Reader:
 
     def _read(self, name: str, parser: Parser, values: Sequence[Any], number: int) -> Any:
         try:
-            return parser.value(values, self._spec.timezone)
+            return self._held(name, parser.value(values, self._spec.timezone))
         except (ValueError, TypeError, OverflowError):
             sent = ", ".join(map(shown, values))
             raise invalid(f"{name!r} of row {number} cannot be read from {sent}.", parser.inputs(name)[0]) from None
+
+    def _held(self, name: str, value: Any) -> Any:
+        """A number as the float that the lake holds; what a batch with it would be refused for is refused."""
+        if name not in self._floats or type(value) not in (int, float, Decimal):
+            return value
+        number = float(value)
+        if not math.isfinite(number) or (name in self._spec.key and not is_kept(value, number)):
+            raise ValueError
+        return number
 
     def _check_size(self, columns: Sized, rows: int) -> None:
         """Refuse far too many columns, or too many rows, before each of them is processed."""

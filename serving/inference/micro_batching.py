@@ -114,7 +114,7 @@ class MicroBatcher:
         queue, self._queue = self._queue, []
         for _, same_version in itertools.groupby(sorted(queue, key=_version_key), key=_version_key):
             for group in _groups([request for request in same_version if not request.future.cancelled()]):
-                self._predict_group(group)
+                self._answer(group)
         self._last_size, self._last_seconds = len(queue), time.perf_counter() - began
 
     def _worth_waiting(self, waited: float) -> bool:
@@ -124,6 +124,22 @@ class MicroBatcher:
         return (count > count_before and waited < self._last_seconds + _READ_WAIT) or (
             count < self._last_size and waited < self._last_seconds / 2
         )
+
+    def _answer(self, group: list[_QueuedRequest]) -> None:
+        """Predict and log; whatever fails, no caller of the group waits for ever, and other groups go on."""
+        try:
+            self._predict_group(group)
+        except Exception as error:
+            for request in group:
+                if not request.future.done():
+                    request.future.set_exception(error)
+
+    def _answer_each(self, group: list[_QueuedRequest], error: Exception) -> None:
+        """Answer each request of a group that failed alone, to find which one caused the error."""
+        if len(group) == 1:
+            raise error
+        for request in group:
+            self._answer([request])
 
     def _predict_group(self, group: list[_QueuedRequest]) -> None:
         rows = [row for request in group for row in request.sent.rows]
@@ -135,19 +151,16 @@ class MicroBatcher:
             if not np.isfinite(outputs).all():
                 raise ValueError("a prediction is not a finite number")
             predictions = served.predictions(outputs, rows)
-        except Exception as error:  # an error of the estimator: predict each request alone to find which one caused it
-            if len(group) > 1:
-                for request in group:
-                    self._predict_group([request])
-            else:
-                reason = f"{error} ".splitlines()[0].strip(" .")
-                group[0].future.set_exception(invalid(f"{served.spec.model} cannot predict these rows: {reason}."))
+        except Exception as error:  # any error of the estimator
+            reason = f"{error} ".splitlines()[0].strip(" .")
+            self._answer_each(group, invalid(f"{served.spec.model} cannot predict these rows: {reason}."))
             return
         try:
             dropped = self._log_predictions(group, served, rows, outputs)
-        except RequestError as error:
-            for request in group:
-                request.future.set_exception(error)
+        except RequestError:
+            raise
+        except Exception as error:  # a value that cannot be logged: nothing of the group was
+            self._answer_each(group, error)
             return
         self._set_results(group, served, outputs, predictions)
         self.metrics.record_rows(served.spec.model, served.spec.number, len(rows), dropped)

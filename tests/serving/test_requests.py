@@ -307,6 +307,29 @@ def test_columns_are_read_as_the_model_file_says(sent, rows):
     assert request.beside.get("at") in (None, ["2013-01-31T07:00:00"])
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("99,999,999,999,999,999,999,999", 1e23),
+        ("9,007,199,254,740,993.5", 2.0**53 + 2),
+        ("-18,446,744,073,709,551,617", -(2.0**64)),
+    ],
+)
+def test_a_number_with_more_digits_than_a_float_has_is_a_float_as_in_a_batch(text, number):
+    (row,) = Reader(PARSED).read(records({"x": 1.5, "hour": 7, "price": text})).rows
+    assert (row, type(row[2])) == ([1.5, 7, number], float)
+
+
+@pytest.mark.parametrize("text", ["9,007,199,254,740,993", "99,999,999,999,999,999,999,999.5"])
+def test_a_key_that_no_float_holds_is_refused_as_in_a_batch(text):
+    spec = spec_of(
+        features={"x": "number"}, beside={"n": "number"}, key=["n"], parsing=stored({"n": NumberFormat(thousands=",")})
+    )
+    assert Reader(spec).read(records({"x": 1.5, "n": "9,007,199,254,740,992"})).ids == ["9007199254740992.0"]
+    with pytest.raises(RequestError, match="cannot be read"):
+        Reader(spec).read(records({"x": 1.5, "n": text}))
+
+
 def test_csv_is_read_as_the_model_file_says():
     request = Reader(PARSED).read(b'x,Date,Hour,price\n1.5,31/1/2013,07,"$1,000.5"\n', "text/csv")
     assert request.rows == [[1.5, 7, 1000.5]]
@@ -317,6 +340,8 @@ def test_csv_is_read_as_the_model_file_says():
     [
         ({"x": 1.5, "Date": "1/31/2013", "Hour": 7, "price": 3}, "Date", "'at' of row 0 cannot be read"),
         ({"x": 1.5, "Date": "31/1/2013", "Hour": 7, "price": "dear"}, "price", "cannot be read from 'dear'"),
+        ({"x": 1.5, "Date": "31/1/2013", "Hour": 7, "price": "inf"}, "price", "cannot be read from 'inf'"),
+        ({"x": 1.5, "Date": "31/1/2013", "Hour": 7, "price": "nan"}, "price", "cannot be read from 'nan'"),
         ({"x": 1.5, "Date": "31/1/2013", "price": 3}, "at", "'hour' is read from 'at', which is missing"),
         ({"x": 1.5, "Date": "31/1/2013", "Hour": [7], "price": 3}, "Date", "cannot be read"),
     ],

@@ -126,3 +126,16 @@ def test_a_log_that_cannot_be_written_refuses_or_drops_as_it_was_set(log, served
     assert ([type(answer) for answer in answers], logged(log)) == (kinds, [])
     if full == "refuse":
         assert (answers[0].status, "No space left" in answers[0].message) == (503, True)
+
+
+def test_a_value_that_cannot_be_logged_fails_alone_and_nobody_waits_for_ever(log, served):
+    other = replace(served, spec=spec_of(number="2"))
+    asked_together = [
+        (served, asked((1, 2))),
+        (served, asked((2**70, 0))),
+        (served, asked((3, 4))),
+        (other, asked((5, 6))),
+    ]
+    answers = answered(log, asked_together)
+    assert [type(answer).__name__ for answer in answers] == ["dict", "TypeError", "dict", "dict"]
+    assert [line["rows"] for line, _ in logged(log)] == [[[1, 2]], [[3, 4]], [[5, 6]]]
