@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evergreen import environments, git, project, releases
 from evergreen.pip_lock import entries
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
 
@@ -145,14 +147,17 @@ def requirements_of_evergreen() -> set[str]:
     return {canonicalize_name(Requirement(line).name) for line in lines if "extra ==" not in line}
 
 
-def data_hash(rows: pd.DataFrame) -> str:
+def data_hash(rows: "pd.DataFrame") -> str:
     """A hash of the rows' values and order and the columns' names.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> data_hash(pd.DataFrame({"x": [1.0, 2.0]}))
     'efbca72c15e14457'
     """
+    import pandas as pd
+
     digest = hashlib.sha256(",".join(rows.columns).encode())
     digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -11,9 +11,9 @@ from fastapi.staticfiles import StaticFiles
 
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
-from ui.api import application as api
 from ui.guard import Guard
-from ui.pages import actions, activity, acts, model, models, programs, reference, sign_in
+from ui.later import Later
+from ui.pages import actions, activity, acts, models, programs, sign_in
 from ui.refusal import RefusedError
 from ui.site import HEADERS, Site, plain_page
 
@@ -21,19 +21,41 @@ STATIC = Path(__file__).parent / "static"
 
 
 def application(site: Site) -> FastAPI:
-    """The ASGI application of the UI."""
-    app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
-    for place in (actions, acts, models, model, programs, activity):
-        app.include_router(place.router(site))
-    guard = Guard(site)
+    """The ASGI application of the UI.
+
+    What the pages of all models need is there at once; the others import most of Evergreen, when one is asked for.
+    """
+    app, guard = _begun(site), Guard(site)
     app.include_router(sign_in.router(guard))
-    facts = api.application(site)
-    app.include_router(reference.router(site, facts))
-    app.mount("/api", facts)
     _add_files(app)
-    _add_errors(app, site)
+    app.state.later = Later(lambda: _whole(site))
+    app.mount("", app.state.later)
     app.middleware("http")(guard)
     app.middleware("http")(_closed)
+    return app
+
+
+def prepare(app: FastAPI) -> None:
+    """Make what later pages need, so that the first who asks for one does not wait for it."""
+    app.state.later.made()
+
+
+def _begun(site: Site) -> FastAPI:
+    app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
+    for place in (actions, acts, models, programs, activity):
+        app.include_router(place.router(site))
+    _add_errors(app, site)
+    return app
+
+
+def _whole(site: Site) -> FastAPI:
+    from ui.api import application as api
+    from ui.pages import model, reference
+
+    app, facts = _begun(site), api.application(site)
+    app.include_router(model.router(site))
+    app.include_router(reference.router(site, facts))
+    app.mount("/api", facts)
     return app
 
 

@@ -10,6 +10,8 @@ from evergreen.errors import RunningError
 from evergreen.permissions import check_secret
 from evergreen.sockets import LOOPBACK
 
+_AHEAD = 1.0  # seconds after the start that what later pages need is made: the first page comes before
+
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens.
@@ -58,12 +60,13 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     listener = listen(host, port)
     import uvicorn
 
-    from ui.application import application
+    from ui.application import application, prepare
     from ui.rendering import compile_all
     from ui.site import Site
 
+    app = application(Site(read_only=read_only))
     config = uvicorn.Config(
-        application(Site(read_only=read_only)),
+        app,
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -76,7 +79,14 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     if host in LOOPBACK:
         ui_address.note(address)
     ctrl_c.begin(background=True)
-    threading.Thread(target=compile_all, name="templates", daemon=True).start()
+
+    def ahead() -> None:
+        compile_all()
+        prepare(app)
+
+    later = threading.Timer(_AHEAD, ahead)
+    later.daemon = True
+    later.start()
     uvicorn.Server(config).run(sockets=[listener])
 
 

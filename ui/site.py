@@ -3,23 +3,27 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version as installed
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from evergreen.definition import model_files
-from evergreen.stores import Stores
 from ui.access.visitor import NOBODY, Visitor
 from ui.acts.buttons import Buttons
 from ui.acts.ledger import Ledger
 from ui.known.activity import Activity
 from ui.known.fleet import Fleet, Known
 from ui.known.health import Level
+from ui.known.opening import opened
 from ui.known.parts import Reader
 from ui.known.waiting import Waiting
 from ui.rendering import Exported, Link, Live, environment
+
+if TYPE_CHECKING:
+    from evergreen.stores import Stores
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -54,7 +58,7 @@ class Site:
 
     fleet: Fleet = field(default_factory=Fleet)
     activity: Activity = field(default_factory=Activity)
-    open: Callable[[], Stores] = Stores.open
+    open: "Callable[[], Stores]" = opened
     read_only: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     patience: float = 0.2
@@ -84,11 +88,11 @@ class Site:
             "link": link,
             "exported": isinstance(link, Exported),
             "known": known,
-            "needs": needs(known) + self._beside(known),
+            "needs": known.needs + self._beside(known),
             "read_only": self.read_only,
             "visitor": visitor,
             "buttons": Buttons(visitor, self.waiting.server, self.waiting.paused),
-            "release": installed("evergreen"),
+            "release": _release(),
             "place": request.url.path.strip("/").partition("/")[0],
             "Level": Level,
         }
@@ -123,12 +127,12 @@ class Site:
         return self.page(request, "problem", 404, title="Not found", message=message)
 
 
+@cache
+def _release() -> str:
+    return installed("evergreen")
+
+
 def plain_page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page for somebody who is not known: nothing of any model is on it."""
     link = Live(request.scope.get("root_path", ""))
     return HTMLResponse(environment().get_template(f"{template}.html").render(link=link, **values), status, HEADERS)
-
-
-def needs(known: Known) -> int:
-    """How many things wait for a person."""
-    return sum(len(found.quarantined) + bool(found.pending) + found.unanswered for found in known.summaries)

@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
 from evergreen.errors import LakeError, PromotionError
 from evergreen.lake.lake import AUDIT, Bare, Lake
 from evergreen.provenance import fingerprint
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 _MOVES = ("promotion", "rollback", "retirement")  # acts that give a model another champion, or take it away
@@ -129,7 +128,7 @@ def write(
     model: str,
     act: Act,
     subject: str,
-    at: pd.Timestamp,
+    at: "pd.Timestamp",
     *,
     by: str = "",
     run: str = "",
@@ -169,7 +168,7 @@ def write(
     key = fingerprint([act, subject, detail_json])
     written: list[Line] = []
 
-    def next_lines(rows: pd.DataFrame) -> "pa.Table":
+    def next_lines(rows: "pd.DataFrame") -> "pa.Table":
         """The next line, or none if the action has one already."""
         lines = [] if rows.empty else _lines(rows)
         move = next((line for line in reversed(lines) if line.moves_champion), None)
@@ -200,12 +199,14 @@ def challenge(lake: Lake, model: str, subject: str, answers: str, *, by: str = "
     LakeError
         It cannot be written.
     """
+    import pandas as pd
+
     now = pd.Timestamp(datetime.now(UTC))
     detail = {"answers": answers, "moment": now.isoformat(), **({"reason": reason} if reason else {})}
     return write(lake, model, "challenge", subject, now, by=by, detail=detail)
 
 
-def read(lake: Lake, model: str, since: pd.Timestamp | None = None, *, first: int = 1) -> list[Line]:
+def read(lake: Lake, model: str, since: "pd.Timestamp | None" = None, *, first: int = 1) -> list[Line]:
     """The lines of a model, oldest first.
 
     Parameters
@@ -220,7 +221,11 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None, *, first: in
     if not lake.exists(model, AUDIT):
         return []
     lines = _lines(lake.query(Bare(model), _FROM, {"first": first}, tables=[AUDIT]))
-    return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
+    if since is None:
+        return lines
+    import pandas as pd
+
+    return [line for line in lines if pd.Timestamp(line.at) >= since]
 
 
 def newest_move(lake: Lake, model: str) -> Line | None:
@@ -231,7 +236,7 @@ def newest_move(lake: Lake, model: str) -> Line | None:
     return None if rows.empty else _lines(rows)[0]
 
 
-def unwritten(model: str, act: Act, subject: str, at: pd.Timestamp, detail: dict[str, Any]) -> Line:
+def unwritten(model: str, act: Act, subject: str, at: "pd.Timestamp", detail: dict[str, Any]) -> Line:
     """The line of an action that no log records, as in a replay; its number is 0."""
     return Line(model, 0, at.isoformat(), "", act, subject, "", "", json.dumps(detail, default=str), "", "", "")
 
@@ -288,7 +293,7 @@ def _hash(line: Line) -> str:
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
-def _lines(rows: pd.DataFrame) -> list[Line]:
+def _lines(rows: "pd.DataFrame") -> list[Line]:
     names = [field.name for field in fields(Line)]
     return [Line(*row) for row in rows[names].itertuples(index=False)]
 

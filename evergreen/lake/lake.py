@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import pandas as pd
-
 from evergreen.errors import NoRowsError
-from evergreen.lake.landing import Landed
 from evergreen.sql import column
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from evergreen.definition.model import Model
+    from evergreen.lake.landing import Landed
 
 ROWS, PREDICTIONS, PROFILES = "rows", "predictions", "profiles"
 SERVED, LABELS = "served", "labels"
@@ -68,7 +67,7 @@ class Lake(Protocol):
         version: int | None = None,
         tables: Sequence[str] = (ROWS,),
         beside: "Mapping[str, pa.Table] | None" = None,
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """Query tables of the model, by their names, in DuckDB's SQL.
 
         Parameters
@@ -96,7 +95,7 @@ class Lake(Protocol):
         """Columns of all rows of a version, by stored names. Unfiltered: the caller applies point-in-time rules."""
         ...
 
-    def newest(self, model: str, column: str, version: int | None = None) -> pd.Timestamp | None:
+    def newest(self, model: str, column: str, version: int | None = None) -> "pd.Timestamp | None":
         """The latest value of a column of times of the table of rows, by its stored name; None where unknown."""
         ...
 
@@ -104,22 +103,22 @@ class Lake(Protocol):
         """What one of the last batches noted under a name with its commit; empty if none did."""
         ...
 
-    def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
+    def watermark(self, model: str, app: str = INGEST) -> "pd.Timestamp | None":
         """The time up to which batches have landed; None before the first."""
         ...
 
     def land(
         self,
         model: "Model",
-        rows: pd.DataFrame,
+        rows: "pd.DataFrame",
         batch: str,
-        arrived: pd.Timestamp,
+        arrived: "pd.Timestamp",
         *,
         app: str,
-        mark: pd.Timestamp,
+        mark: "pd.Timestamp",
         warned: Sequence[str] = (),
         noted: "Mapping[str, str] | None" = None,
-    ) -> Landed:
+    ) -> "Landed":
         """Append new rows, replace corrected ones, and move the watermark, in one commit.
 
         Parameters
@@ -199,7 +198,7 @@ class Lake(Protocol):
         """
         ...
 
-    def delete_before(self, model: str, table: str, own: str, before: pd.Timestamp) -> int:
+    def delete_before(self, model: str, table: str, own: str, before: "pd.Timestamp") -> int:
         """Delete the rows with a time before `before`, of a table other than that of the rows; return how many."""
         ...
 
@@ -211,7 +210,7 @@ class Lake(Protocol):
         ...
 
 
-def time_range(lake: Lake, model: Named, time: str, version: int | None = None) -> tuple[pd.Timestamp, pd.Timestamp]:
+def time_range(lake: Lake, model: Named, time: str, version: int | None = None) -> "tuple[pd.Timestamp, pd.Timestamp]":
     """The first and the last time in a column of the rows, of the newest version by default.
 
     Raises
@@ -219,6 +218,8 @@ def time_range(lake: Lake, model: Named, time: str, version: int | None = None) 
     NoRowsError
         There are none.
     """
+    import pandas as pd
+
     sql = f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}"
     extremes = lake.query(model, sql, version=version)
     if extremes["low"].isna()[0]:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.definition import model_files
 from evergreen.definition.disclosure import without_old_examples
@@ -22,10 +23,13 @@ from evergreen.lake import audit_log, state_format
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import AUDIT, Lake
 from evergreen.settings import Settings
-from evergreen.stores import Stores
 from ui.known import changes
 from ui.known.background import Background
+from ui.known.opening import opened
 from ui.paging import numbered
+
+if TYPE_CHECKING:
+    from evergreen.stores import Stores
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 SYSTEM = "(system)"  # the person of a line that nobody asked for
@@ -142,7 +146,7 @@ class Activity:
         Opens the stores.
     """
 
-    open: Callable[[], Stores] = Stores.open
+    open: "Callable[[], Stores]" = opened
     state: State = field(default_factory=State)
     _file: Path | None = None
     _reading: Background = field(init=False)
@@ -242,7 +246,7 @@ class Activity:
         except EvergreenError as error:
             self.state = replace(self.state, problems=(str(error),))
 
-    def _followed(self, stores: Stores, names: list[str], kept: dict[str, str]) -> Iterator[str]:
+    def _followed(self, stores: "Stores", names: list[str], kept: dict[str, str]) -> Iterator[str]:
         """Follow the logs that have changed since; a sentence for each that cannot be read."""
         for place, name in enumerate(names):
             state = repr(changes.commits(stores.lake.uri(name, AUDIT)))

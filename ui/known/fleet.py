@@ -6,23 +6,25 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen import files
 from evergreen.definition import model_files
 from evergreen.errors import EvergreenError, LakeError, RegistryError
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
-from evergreen.lifecycle.retirement import undeclared
 from evergreen.registry import sqlite_reader
 from evergreen.settings import Settings
-from evergreen.stores import Stores
 from ui.known import changes, summary
 from ui.known.background import Background
 from ui.known.health import Finding, Level
+from ui.known.opening import opened
 from ui.known.parts import fault, lasting
 from ui.known.summary import Summary
+
+if TYPE_CHECKING:
+    from evergreen.stores import Stores
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 _OUTAGE = 3  # models in a row that cannot be read: the stores are away
@@ -52,7 +54,16 @@ class Known:
 
     def find(self, name: str) -> Summary | None:
         """The summary of a model, if there is one."""
-        return next((known for known in self.summaries if known.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def needs(self) -> int:
+        """How many things wait for a person."""
+        return sum(len(found.quarantined) + bool(found.pending) + found.unanswered for found in self.summaries)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Summary]:
+        return {known.name: known for known in self.summaries}
 
 
 @dataclass
@@ -68,7 +79,7 @@ class Fleet:
         Opens the stores.
     """
 
-    open: Callable[[], Stores] = Stores.open
+    open: "Callable[[], Stores]" = opened
     _known: Known = field(default_factory=Known)
     _read: dict[str, tuple[str, Summary]] = field(default_factory=dict)
     _versions: tuple[object, dict[str, str] | None] = (None, {})
@@ -101,6 +112,8 @@ class Fleet:
             self._known = Known(self._known.summaries, self._known.at, _sentence(error, "The models"))
 
     def _looked(self) -> Known:
+        from evergreen.lifecycle.retirement import undeclared
+
         stores, began = self.open(), datetime.now(UTC)
         versions = self._states_of_versions(stores)
         self._check_there(stores, versions)
@@ -120,7 +133,7 @@ class Fleet:
                 self._known = Known([*found], None, "", len(names) - place - 1)
         return Known(found, began)
 
-    def _of(self, stores: Stores, name: str, versions: object) -> Summary:
+    def _of(self, stores: "Stores", name: str, versions: object) -> Summary:
         """The summary of a model, read if something has changed."""
         state = _digest((versions, lake_state(Settings.read().lake, name)))
         if name not in self._read or self._read[name][0] != state:
@@ -132,7 +145,7 @@ class Fleet:
         before = self._read[name][1] if name in self._read else Summary(name)
         return replace(before, findings=[*before.findings, Finding("stores", Level.BAD, f"stores: {problem}")])
 
-    def _check_there(self, stores: Stores, versions: dict[str, str] | None) -> None:
+    def _check_there(self, stores: "Stores", versions: dict[str, str] | None) -> None:
         """Make sure that empty stores are new ones: a disk that is not mounted is an empty folder.
 
         Raises
@@ -157,7 +170,7 @@ class Fleet:
                 f"as {trained[0]}. Mount or restore it. {on_purpose}"
             )
 
-    def _states_of_versions(self, stores: Stores) -> dict[str, str] | None:
+    def _states_of_versions(self, stores: "Stores") -> dict[str, str] | None:
         """Of each model with versions what is equal as long as they are; None if that would cost too much."""
         state = registry_state()
         if self._versions[0] != state:
@@ -187,13 +200,16 @@ def lake_state(
 
     No store is opened for it: one that does not answer would hold up every page.
     """
+    from evergreen.ingestion.quarantine import Quarantine
+    from evergreen.lake.delta_lake import DeltaLake
+
     tables = [changes.commits(DeltaLake(lake).uri(name, table)) for table in read]
     quarantine = Path(Quarantine(lake).folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
     return (*tables, *(changes.touched(path) for path in (*entries, *model_files.files_of(name))))
 
 
-def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
+def state_of(open_stores: "Callable[[], Stores]", name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
     """Equal as long as nothing of a model has changed in the registry, in these tables of the lake and in quarantine.
 
     While the stores are away it lasts for some seconds.

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from evergreen.lifecycle.acknowledgement import Alert
-from evergreen.lifecycle.approval import Approval
-from evergreen.lifecycle.decision import MONITOR_FAILED
-
 if TYPE_CHECKING:
+    from evergreen.lifecycle.acknowledgement import Alert
+    from evergreen.lifecycle.approval import Approval
     from evergreen.monitoring.observation import Observation
 
 
@@ -50,7 +48,7 @@ def worst(findings: Iterable[Finding]) -> Finding:
     return max(findings, key=lambda finding: finding.level)
 
 
-def of_registry(champion: str, trained: bool, pending: Approval | None, verdict: str) -> Iterator[Finding]:
+def of_registry(champion: str, trained: bool, pending: "Approval | None", verdict: str) -> Iterator[Finding]:
     """What the versions of a model say.
 
     Parameters
@@ -73,13 +71,15 @@ def of_registry(champion: str, trained: bool, pending: Approval | None, verdict:
         yield Finding("serving", Level.UNKNOWN, "no version has been trained yet")
 
 
-def of_alert(alert: Alert | None) -> Iterator[Finding]:
+def of_alert(alert: "Alert | None") -> Iterator[Finding]:
     """What the alert of the monitor says that no later check has cleared; nothing new once it is acknowledged.
 
     While the monitor fails, the state of the model is unknown, also after a person has acknowledged the alert.
     """
     if alert is None:
         return
+    from evergreen.lifecycle.decision import MONITOR_FAILED
+
     if alert.entry.reason.startswith(MONITOR_FAILED):
         yield Finding("monitoring", Level.ATTENTION if alert.by else Level.BAD, alert.entry.reason)
     elif not alert.by:

@@ -7,25 +7,19 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from evergreen.definition import loader
 from evergreen.durations import as_text
 from evergreen.errors import EvergreenError
 from evergreen.iso_time import parsed, seconds
 from evergreen.json_record import JsonRecord
-from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import OBSERVATIONS, Bare
-from evergreen.lifecycle import acknowledgement
-from evergreen.lifecycle.approval import pending_approval
-from evergreen.monitoring import observation
-from evergreen.monitoring.observation import Observation
-from evergreen.registry.version import CHAMPION, Version
-from evergreen.sql import stored
-from evergreen.stores import Stores
 from ui.known import health
 from ui.known.health import Finding, Level
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+    from evergreen.monitoring.observation import Observation
+    from evergreen.registry.version import Version
+    from evergreen.stores import Stores
 
 _TREND = 60  # checks
 _LATE, _LEAST = 3.0, timedelta(days=1)  # a check that is so many usual steps late, and at least so long, is missed
@@ -160,8 +154,10 @@ class Summary(JsonRecord):
         return self.trend.shown[-1][1] if self.trend.shown else math.nan
 
 
-def of(stores: Stores, name: str) -> Summary:
+def of(stores: "Stores", name: str) -> Summary:
     """The summary of a model; what cannot be read of it is one of its findings."""
+    from evergreen.definition import loader
+
     try:
         definition: Model | Bare = loader.load(name)
     except EvergreenError as error:
@@ -170,7 +166,13 @@ def of(stores: Stores, name: str) -> Summary:
     return _read(stores, definition, [])
 
 
-def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Summary:
+def _read(stores: "Stores", model: "Model | Bare", findings: list[Finding]) -> Summary:
+    from evergreen.lifecycle import acknowledgement
+    from evergreen.lifecycle.approval import pending_approval
+    from evergreen.monitoring import observation
+    from evergreen.registry.version import CHAMPION
+    from evergreen.sql import stored
+
     lake, versions = stores.lake, stores.registry.versions(model.name)
     champion = next((version for version in versions if CHAMPION in version.aliases), None)
     last = next((version for version in versions if not version.refit_of), None)
@@ -225,7 +227,7 @@ def _declared(model: "Model | Bare") -> dict[str, Any]:
     }
 
 
-def _drift(seen: Observation | None) -> dict[str, Any]:
+def _drift(seen: "Observation | None") -> dict[str, Any]:
     """The drift that the last check found."""
     if seen is None:
         return {}
@@ -233,13 +235,15 @@ def _drift(seen: Observation | None) -> dict[str, Any]:
     return {"drifted": sum(column.drifted for column in seen.drift), "farthest": max(times, default=math.nan)}
 
 
-def _written(stores: Stores, name: str) -> str:
+def _written(stores: "Stores", name: str) -> str:
     """When the last check of a model was written; empty if that is not known."""
+    from evergreen.lake.delta_lake import DeltaLake
+
     at = stores.lake.written(name, OBSERVATIONS) if isinstance(stores.lake, DeltaLake) else None
     return at.isoformat() if at is not None else ""
 
 
-def _step(seen: list[Observation]) -> float:
+def _step(seen: "list[Observation]") -> float:
     """The usual time between checks, in seconds; NaN for fewer than three of them."""
     times = sorted({seconds(looked.as_of) for looked in seen if not looked.backtested})
     steps = [after - before for before, after in pairwise(times)]
@@ -250,12 +254,12 @@ def _minute(moment: str) -> str:
     return f"{moment[:16].replace('T', ' ')} UTC"
 
 
-def _since(champion: Version | None) -> str:
+def _since(champion: "Version | None") -> str:
     since = champion.champion_since if champion else None
     return since.isoformat() if since is not None else ""
 
 
-def _trend(seen: list[Observation]) -> Trend:
+def _trend(seen: "list[Observation]") -> Trend:
     mature = {looked.ripened: interval.value for looked in seen if (interval := looked.reached)}
     return Trend(
         realised=[(end, value) for end, value in sorted(mature.items()) if math.isfinite(value)],

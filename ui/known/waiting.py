@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evergreen.lake.lake import AUDIT
-from evergreen.stores import Stores
 from ui.known.fleet import Known, state_of
 from ui.known.parts import Part, Question, Reader, lasting
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from evergreen.gates.judgement import Judgement
     from evergreen.lake.release_log import Request
     from evergreen.registry.version import Version
+    from evergreen.stores import Stores
     from flows.runtime.runs import Troubled
 
 _SERVER, _FRESH, _RUNS = 3.0, 5.0, 15.0  # seconds
@@ -46,7 +46,7 @@ class Proposal:
     starters: list[str]
 
 
-def proposal(stores: Stores, model: str, number: str) -> Proposal:
+def proposal(stores: "Stores", model: str, number: str) -> Proposal:
     """What is known of a version that is pending approval."""
     from evergreen.gates.judgement import deciding_judgement
     from evergreen.lifecycle.approval import approval_of, starters
@@ -68,7 +68,7 @@ def proposal(stores: Stores, model: str, number: str) -> Proposal:
     )
 
 
-def picture(stores: Stores, model: str, number: str, name: str) -> bytes | None:
+def picture(stores: "Stores", model: str, number: str, name: str) -> bytes | None:
     """The picture of the evaluation of a version, as it was kept; None without one."""
     registry = stores.registry
     version = registry.version(model, number)
@@ -113,7 +113,7 @@ class Waiting:
     """
 
     reader: Reader
-    open: Callable[[], Stores]
+    open: "Callable[[], Stores]"
 
     def proposals(self, wanted: Iterable[Subject], patience: float) -> dict[Subject, Part]:
         """The evidence for versions that are pending approval, by their model and number: of each a `Proposal`."""
