@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from evergreen.errors import LakeError
@@ -122,6 +123,19 @@ def test_a_refit_leads_to_the_version_that_was_judged(pages):
     assert 'It repeats version <a href="/models/toy/versions/1">1</a>' in text
     assert "Promoted" in text
     assert pages("/models/toy/versions/champion").headers["location"] == "/models/toy/versions/2"
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_list_of_versions_tells_a_request_that_is_pending_from_one_that_has_lapsed():
+    registry, now = Stores.open().registry, pd.Timestamp.now("UTC")
+    for number, until in (("1", now - pd.Timedelta(days=1)), ("2", now + pd.Timedelta(days=1))):
+        registry.tag(registry.version("toy", number), approval="waiting", approval_until=until)
+    pages = opened()
+    for path in ("/models/toy", "/models/toy/versions"):
+        text = pages(path).text
+        assert text.count("pending approval</small>") == text.count("request for approval has lapsed</small>") == 1
+    versions = pages("/api/models/toy/versions").json()["versions"]
+    assert {version["number"]: version["approval"] for version in versions} == {"1": "lapsed", "2": "waiting"}
 
 
 @pytest.mark.parametrize(

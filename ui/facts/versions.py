@@ -74,8 +74,13 @@ class VersionFacts:
 
     @property
     def approval(self) -> Approval:
-        """Its approval now: a request may have lapsed since it was read."""
-        return approval_of(self.version, pd.Timestamp.now("UTC"))
+        """Its approval now."""
+        return approval_now(self.version)
+
+
+def approval_now(version: Version) -> Approval:
+    """The approval of a version at this moment: a request may have lapsed since the version was read."""
+    return approval_of(version, pd.Timestamp.now("UTC"))
 
 
 def listed(stores: Stores, name: str) -> list[Version]:

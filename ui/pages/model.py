@@ -41,6 +41,7 @@ def router(site: Site) -> APIRouter:
             "model",
             parts=known,
             grouped=grouped_decisions,
+            approval=versions.approval_now,
             most_decisions=_FIRST_DECISIONS,
             most_versions=_FIRST_VERSIONS,
             most_moments=_FIRST_MOMENTS,

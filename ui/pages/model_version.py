@@ -22,7 +22,9 @@ def router(site: Site) -> APIRouter:
     def all_versions(request: Request, name: str, page: int = 1) -> Response:
         asked = ModelRequest(site, request, name)
         part = asked.parts(versions=asked.question("versions", versions.listed))["versions"]
-        return asked.page("model_versions", part=part, pages=Pages.of(part.value or [], page, _A_PAGE))
+        return asked.page(
+            "model_versions", part=part, pages=Pages.of(part.value or [], page, _A_PAGE), approval=versions.approval_now
+        )
 
     @routes.get("/versions/{number}")
     def version(request: Request, name: str, number: str) -> Response:

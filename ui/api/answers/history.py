@@ -4,7 +4,9 @@ from typing import Self
 
 from pydantic import AliasPath, Field
 
+from evergreen.registry.version import Version as Stored
 from ui.api.answers.base import Fact, Moment, Number, Paged, Text
+from ui.facts.versions import approval_now
 
 
 class Column(Fact):
@@ -89,12 +91,21 @@ class Version(Fact):
     decision: str = Field(description="The verdict of the gates; empty before there is one.")
     reason: str = Field(validation_alias="verdict_reason", description="Why the gates decided so.")
     against: Text = Field(validation_alias="judged_against", description="The champion that it was compared with.")
-    approval: Text
+    approval: Text = Field(
+        description="waiting, approved, refused, lapsed or superseded; empty if none was requested.",
+    )
     champion_since: Moment
     rolled_back_at: Moment
     rolled_back_reason: Text
     commit: str
     table_version: int | None
+
+    @classmethod
+    def of(cls, found: object) -> Self:
+        """Of a version of the registry; a request for approval may have lapsed since."""
+        assert isinstance(found, Stored)
+        state = approval_now(found).state if found.approval else ""
+        return super().of(found).model_copy(update={"approval": state})
 
 
 class Versions(Paged):
