@@ -187,8 +187,8 @@ def deploy(
     release: Annotated[
         str,
         typer.Option(
-            help="A commit, branch or tag to put in force. By default what is in force is registered again, or the "
-            "working tree where no release is."
+            help="A commit, branch or tag to put in force. Without it and --back what is in force is registered again, "
+            "or the working tree before the first release."
         ),
     ] = "",
     back: Annotated[bool, typer.Option("--back", help="Put the release before in force again.")] = False,
