@@ -255,6 +255,8 @@ def test_the_loop_from_the_command_line(home, server):
     (home.parent / "models" / "zoo.py").unlink()
     assert called("doctor", "--judging").returncode == 0
     assert called("doctor", "toy", "--security").returncode == 2
+    for other in (("--json",), ("--verify",), ("--head", "1 abc")):
+        assert called("audit", "toy", "--csv", *other).returncode == 2
     whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
     assert (whole.returncode, "intact" in whole.stdout) == (0, True)
     acts = [line["act"] for line in json.loads(lines.stdout)]

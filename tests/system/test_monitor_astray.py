@@ -17,6 +17,7 @@ from evergreen.locks import model_lock
 from evergreen.monitoring import observation
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from flows import monitor as monitoring
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -210,3 +211,18 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     assert told() == [f"toy: a person should look: {reason}"]
     assert stands().startswith("alert: 3 trainings in a row failed")
     assert Stores.open().registry.champion("toy").as_of == pd.Timestamp(JANUARY)
+
+
+def test_what_a_monitor_decided_before_it_failed_stays_in_the_log(home, begun, monkeypatch):
+    begun(refreshed, JANUARY)
+    ingest("toy", as_of=day(1))
+
+    def fails(*_: object) -> None:
+        raise LakeError("the disk is full")
+
+    monkeypatch.setattr(monitoring, "report", fails)
+    with pytest.raises(LakeError):
+        monitor("toy", as_of=day(1))
+    failed, decided = decision_log.read(Stores.open().lake, loader.load("toy"), triggered=False)[:2]
+    assert (failed.reason, decided.action) == ("the monitor failed: the disk is full", "nothing")
+    assert decided.state["champion"] == "2"

@@ -137,6 +137,7 @@ def test_the_picture_of_a_comparison_is_given_and_nothing_else(asking):
         ([Failed(message="Flow run encountered an exception: SourceError: no table")], "refresh failed no table"),
         ([Crashed(message="Its process ended without a report.")], "refresh failed Its process ended"),
         ([Failed(message="no"), Completed()], ""),
+        ([Failed(message="no"), Completed(name="Busy")], "refresh failed no"),
         ([Late()], "refresh is overdue"),
     ],
 )
