@@ -1,5 +1,6 @@
 """What the UI knows of all models: read when somebody asks, again only where something changed, kept for bad times."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from evergreen.lifecycle.status import status
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.running_service import JANUARY, promoted
-from tests.ui.running_ui import Pages
+from tests.ui.running_ui import Pages, words
 from ui.known import activity as activities
 from ui.known import fleet as fleets
 from ui.known import summary
@@ -266,3 +267,22 @@ def test_a_lake_that_does_not_answer_is_asked_once_for_all_parts_of_a_page(write
     monkeypatch.setattr(state_format, "_text", hanging)
     states = {fleets.state_of(Stores.open, "toy", (ROWS, AUDIT)) for _ in range(7)}  # the parts of a page
     assert (len(states), len(asked)) == (1, 1)
+
+
+def test_while_a_lake_hangs_pages_show_what_was_known(write_model, monkeypatch):
+    def hanging(lake):
+        answers.wait(600)
+
+    answers = threading.Event()
+    write_model()
+    version = promoted(JANUARY)
+    pages = Pages()
+    before = {path: pages.until(path, lambda text: "Reading" not in text) for path in ("/", "/models", "/models/toy")}
+    monkeypatch.setattr(state_format, "_opened", set())
+    monkeypatch.setattr(state_format, "_text", hanging)
+    for path, text in before.items():
+        assert words(text.partition("<main")[2])[:100] in words(pages(path).text.partition("<main")[2])
+    assert f"version {version.number} is champion" in pages("/models/toy").text
+    assert not answers.is_set()
+    answers.set()
+    pages.until("/models/toy", lambda text: "Reading" not in text)

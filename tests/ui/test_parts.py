@@ -42,6 +42,24 @@ def test_the_value_before_is_shown_while_the_new_one_is_read():
     assert ask(reader, "b", lambda: None).value is True
 
 
+def test_a_store_that_does_not_say_whether_something_has_changed_holds_up_nobody():
+    reader, answers, asked = Reader(), threading.Event(), []
+
+    def ask(look, patience):
+        return reader.part(Question("it", 0, lambda: asked.append(1) or len(asked), look), patience)
+
+    def hangs():
+        answers.wait(LONG)
+        return "a"
+
+    assert ask(lambda: "a", LONG) == Part(1)
+    assert [ask(hangs, 0.0) for _ in range(100)] == [Part(1, pending=True)] * 100
+    assert sum(thread.name == "reader" for thread in threading.enumerate()) == 1
+    answers.set()
+    assert ask(lambda: "a", LONG) == Part(1)
+    assert ask(lambda: "b", LONG) == Part(2)
+
+
 def test_a_store_that_is_away_is_told_with_what_was_known_and_asked_again():
     reader = Reader()
     ask(reader, "a", lambda: "old")

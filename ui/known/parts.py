@@ -61,11 +61,15 @@ class Question:
         Equal as long as the answer is.
     read : callable
         Gives the answer.
+    look : callable, optional
+        Gives what is equal as long as the answer is, beside the state, from a store: one that does not answer holds up
+        no page, as it is asked in the thread that reads.
     """
 
     key: Hashable
     state: Hashable
     read: Callable[[], Any]
+    look: Callable[[], Hashable] | None = None
 
 
 @dataclass
@@ -99,8 +103,7 @@ class Reader:
     def _begin(self, question: Question) -> threading.Event | None:
         """Start to read, unless the answer is known; what tells that it has been read."""
         with self._lock:
-            known = self._known.get(question.key)
-            if known and known[0] == question.state and not known[1].problem:
+            if question.look is None and self._is_known(question.key, question.state):
                 return None
             if question.key in self._running or len(self._running) >= _WAITING:
                 return self._running.get(question.key)
@@ -109,31 +112,42 @@ class Reader:
         return done
 
     def _read(self, question: Question, done: threading.Event) -> None:
+        state = question.state
         try:
+            if question.look is not None:
+                state = question.state, question.look()
+                if self._is_known(question.key, state):
+                    return
             with self._turn:
-                self._keep(question, Part(question.read()))
+                self._keep(question.key, state, Part(question.read()))
         except EvergreenError as error:
-            self._keep(question, Part(self._before(question), str(error)))
+            self._keep(question.key, state, Part(self._before(question), str(error)))
         except Exception as error:
-            self._keep(question, Part(self._before(question), fault(error, f"A part of a page, {question.key}")))
+            told = fault(error, f"A part of a page, {question.key}")
+            self._keep(question.key, state, Part(self._before(question), told))
         finally:
             with self._lock:
                 del self._running[question.key]
             done.set()
 
+    def _is_known(self, key: Hashable, state: Hashable) -> bool:
+        """Whether the answer of this state is there."""
+        known = self._known.get(key)
+        return known is not None and known[0] == state and not known[1].problem
+
     def _before(self, question: Question) -> Any:
         return self._known.get(question.key, (None, Part()))[1].value
 
-    def _keep(self, question: Question, part: Part) -> None:
+    def _keep(self, key: Hashable, state: Hashable, part: Part) -> None:
         with self._lock:
-            self._known[question.key] = question.state, part
-            self._known.move_to_end(question.key)
+            self._known[key] = state, part
+            self._known.move_to_end(key)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
 
     def _part(self, question: Question) -> Part:
         with self._lock:
             state, part = self._known.get(question.key, (None, Part(pending=True)))
-            if question.key in self._running and state != question.state:
+            if question.key in self._running and (question.look is not None or state != question.state):
                 return Part(part.value, part.problem, pending=True)
             return part

@@ -127,7 +127,9 @@ class Waiting:
         self, what: str, wanted: Iterable[Subject], read: Callable[[Subject], Any], patience: float
     ) -> dict[Subject, Part]:
         def question(subject: Subject) -> Question:
-            return Question((what, *subject), state_of(self.open, subject[0], (AUDIT,)), lambda: read(subject))
+            return Question(
+                (what, *subject), 0, lambda: read(subject), lambda: state_of(self.open, subject[0], (AUDIT,))
+            )
 
         return self.reader.parts({subject: question(subject) for subject in wanted}, patience)
 

@@ -71,8 +71,12 @@ class ModelRequest:
         renewed : bool
             Whether it is also read from elsewhere, so that it is read again after some seconds.
         """
-        state = (*state_of(self.site.open, self.name, tables), lasting(_RENEWED) if renewed else 0)
-        return Question((self.name, what), state, lambda: read(self.site.open(), self.name))
+        return Question(
+            (self.name, what),
+            lasting(_RENEWED) if renewed else 0,
+            lambda: read(self.site.open(), self.name),
+            lambda: state_of(self.site.open, self.name, tables),
+        )
 
     def parts(self, **questions: Question) -> dict[str, Part]:
         """What is known of each question.
