@@ -120,9 +120,7 @@ def _scored(
         return None, None
     definition, stores = loader.load(MODEL), Stores.open()
     rows = Snapshot.pin(stores.lake, definition, until + timedelta(days=7)).labelled(since, until)
-    first = next(
-        version for version in stores.registry.versions(MODEL, as_of=pd.Timestamp(FIRST)) if version.promoted_at
-    )
+    first = [version for version in stores.registry.versions(MODEL) if version.promoted_at][-1]  # newest first
     frozen, fresh = (
         performance.realised(definition, stores.registry.load(version), rows) for version in (first, champion)
     )
