@@ -1,7 +1,8 @@
-"""Columns whose names differ only in case, which DuckDB tells apart by a number."""
+"""Columns that are told apart by their places: whose names differ only in case, or are given in the model file."""
 
 import itertools
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evergreen.errors import SourceShapeError
@@ -48,7 +49,40 @@ def require_one_order(place: Place, names: Collection[str], connection: "duckdb.
         They have them in different orders, so that their values would be exchanged.
     """
     alike = {base.casefold() for base in numbered(names).values()}
-    columns = _columns(place, connection) if alike else {}
+    _require_one_order(_columns(place, connection) if alike else {}, alike)
+
+
+def require_one_header(headers: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
+    """Require of CSV files that columns which are told by their places stand at the same ones.
+
+    Parameters
+    ----------
+    headers : dict of file to list of str
+        As they stand there.
+    names : sequence of str
+        What the model file calls the columns by their places; empty if the headers count.
+
+    Raises
+    ------
+    SourceShapeError
+        They do not, so that their values would be exchanged.
+    """
+    if not names:
+        counts = [Counter(map(str.casefold, header)) for header in headers.values()]
+        _require_one_order(headers, {name for count in counts for name, number in count.items() if number > 1 and name})
+    first: str | None = None
+    for file, header in headers.items() if names else ():
+        first = first or (file if header else None)
+        if header and first and header != headers[first]:
+            raise SourceShapeError(
+                f"{file} has the columns {', '.join(header)}, and {first} {', '.join(headers[first])}, but `names` in "
+                "`csv` of the source tells them by their places. Write the files alike, or remove `names` if their "
+                "headers are right."
+            )
+
+
+def _require_one_order(columns: Mapping[str, Sequence[str]], alike: Collection[str]) -> None:
+    """Require that files have the columns of each such name, in small letters, in one order."""
     for group in alike:
         orders = {file: [name for name in own if name.casefold() == group] for file, own in columns.items()}
         first = max(orders, key=lambda file: len(orders[file]))

@@ -11,7 +11,6 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath, PurePosixPath
@@ -50,7 +49,9 @@ class Csv(BaseModel):
     comment : str
         The character that begins a line to be passed over; empty if there are none.
     names : list of str
-        The names of the columns where the header is to be replaced.
+        The names of the columns, by their places, where the header is to be replaced. Every file must then have the
+        header of the first. Without them each file's own header counts, in which a blank name becomes ``column`` and
+        its place, counted from 0, and a name that comes again gets a number.
     trim : bool
         Whether spaces around values are removed.
     """
@@ -92,27 +93,26 @@ class Csv(BaseModel):
         return f"({' UNION ALL BY NAME '.join(self._alike(some, names, type_of) for names, some in alike.items())})"
 
     def header(self, text: Iterable[str]) -> list[str]:
-        """The names of the columns, from the lines of a file; `names` if they replace the header.
+        """The header as it stands in the lines of a file; empty if there is none and `names` replace it.
 
         Raises
         ------
         SourceError
-            A name comes twice, or there is no line.
+            There is no line, or it is no CSV.
         """
-        if self.names:
-            return self.names
         below = itertools.islice(text, self.skip, None)
         lines = (line for line in below if line.strip() and not (self.comment and line.startswith(self.comment)))
         try:
             found = next(lines_of(lines, self.delimiter, self.quote, self.escape), [])
         except csv.Error as error:
             raise SourceError(f"the header cannot be read: {error}") from None
-        names = [name.strip().removeprefix("\ufeff") for name in found]
-        twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
-        if twice or not names:
-            problem = f"the column {twice[0]!r} comes twice" if twice else "there is no header"
-            raise SourceError(f"{problem}; give `names` in `csv` of the source")
-        return [name or f"column{place}" for place, name in enumerate(names)]
+        if not found and not self.names:
+            raise SourceError("there is no header; give `names` in `csv` of the source")
+        return [name.strip().removeprefix("\ufeff") for name in found]
+
+    def columns(self, header: Sequence[str]) -> list[str]:
+        """The names of the columns of a file with that header: `names`, or its own, each once."""
+        return self.names or unique_names(header)
 
     def _alike(self, files: Sequence[str], names: Sequence[str], type_of: Callable[[str], str]) -> str:
         types = {name: type_of(name) for name in names}
@@ -132,6 +132,25 @@ class Csv(BaseModel):
         shown = f"* REPLACE ({trimmed})" if self.trim and trimmed else "*"
         empty = " AND ".join(f"{quoted(name)} IS NULL" for name in names)
         return f"(SELECT {shown} FROM read_csv({', '.join(options)}) WHERE NOT ({empty}))"
+
+
+def unique_names(header: Sequence[str]) -> list[str]:
+    """Names of columns, each once: a blank one is called after its place, and one that comes again has a number.
+
+    Examples
+    --------
+    >>> unique_names(["", "x", "X", "x_2"])
+    ['column0', 'x', 'X_3', 'x_2']
+    """
+    names = [name or f"column{place}" for place, name in enumerate(header)]
+    taken, seen = set(map(str.casefold, names)), set()
+    for place, name in enumerate(names):
+        if name.casefold() in seen:
+            numbered = (f"{name}_{number}" for number in itertools.count(2))
+            names[place] = next(other for other in numbered if other.casefold() not in taken)
+            taken.add(names[place].casefold())
+        seen.add(names[place].casefold())
+    return names
 
 
 def lines_of(

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 from evergreen.addresses import expanded
 from evergreen.errors import EvergreenError, SourceError, SourceSetupError, first_line, shown_cause, translated
+from evergreen.ingestion.sources.case_names import require_one_header
 from evergreen.ingestion.sources.csv_format import (
     CORRECT_ENCODING,
     Csv,
@@ -210,18 +211,28 @@ def csv_files(place: Place, csv: Csv, folder: Path) -> tuple[list[str], list[lis
     Raises
     ------
     SourceError
-        A file cannot be read as text, or its header names a column twice.
+        A file cannot be read as text, or has no header.
+    SourceShapeError
+        Columns that are told by their places stand at different ones.
     """
+    files, headers = csv_headers(place, csv, folder)
+    return files, list(map(csv.columns, headers))
+
+
+def csv_headers(place: Place, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """As `csv_files`, with the header of each as it stands there."""
     with reachable(place.pattern) if place.is_remote else nullcontext():
         paths = place.files or matching_uris(place.pattern)
-        files, headers = readable(paths, csv.encoding, folder), []
-        for path, file in zip(paths, files, strict=True):
-            headers.append(_header(path, file if file == path else Path(file), csv))
+        files = readable(paths, csv.encoding, folder)
+        headers = [
+            _header(path, file if file == path else Path(file), csv) for path, file in zip(paths, files, strict=True)
+        ]
+    require_one_header(dict(zip(map(str, paths), headers, strict=True)), csv.names)
     return files, headers
 
 
 def _header(path: Path | str, file: Path | str, csv: Csv) -> list[str]:
-    """The columns of a file, which may have been rewritten into another."""
+    """The header of a file, which may have been rewritten into another."""
     try:
         with opened(file) as text:
             return csv.header(io.TextIOWrapper(text, encoding="utf-8"))

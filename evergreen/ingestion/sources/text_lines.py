@@ -51,8 +51,7 @@ def _rows(path: Path, form: Csv) -> Iterator[tuple[int, dict[str, str]]]:
                 if names:
                     yield form.skip + reader.line_num, dict(zip(names, row, strict=False))
                 else:
-                    header = [name.strip().removeprefix("\ufeff") or f"column{place}" for place, name in enumerate(row)]
-                    names = form.names or header
+                    names = form.columns([name.strip().removeprefix("\ufeff") for name in row])
         except csv.Error:  # DuckDB has said what is wrong with the file
             return
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources.csv_format import Csv, lines_of, opened
+from evergreen.ingestion.sources.csv_format import Csv, lines_of, opened, unique_names
 from evergreen.scaffold.reading.encodings import COMMENT, guess_encoding
 from evergreen.sql import literal
 
@@ -118,17 +118,8 @@ def _is_value(text: str) -> bool:
 
 
 def _names(header: list[str], width: int) -> list[str]:
-    """Names in place of the header's where one is missing, or two differ only in case; empty if it is fine."""
-    names = [name.strip() for name in header]
-    numbered = ["row", *names] if len(names) == width - 1 else names
-    seen: Counter[str] = Counter()
-    unique = []
-    for place, written in enumerate(numbered):
-        name = written or f"column{place}"
-        seen[name.casefold()] += 1
-        number = seen[name.casefold()]
-        unique.append(name if number == 1 else f"{name}_{number}")
-    return unique if unique != names else []
+    """Names in place of the header's where it is a field short, as R writes it; else empty."""
+    return unique_names(["row", *(name.strip() for name in header)]) if len(header) == width - 1 else []
 
 
 def _signs(lines: list[str]) -> Csv:

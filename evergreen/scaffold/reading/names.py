@@ -1,6 +1,7 @@
 """Names of columns: those that no model file can declare, and those that differ from the files' own."""
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +12,7 @@ from evergreen.definition.model import ROW_KEY
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.case_names import numbered, of_parquet
 from evergreen.ingestion.sources.csv_format import Csv, is_packed
-from evergreen.ingestion.sources.file_access import reading, resolved, unpacked
+from evergreen.ingestion.sources.file_access import csv_headers, reading, resolved, unpacked
 from evergreen.ingestion.sources.files import Files
 from evergreen.ingestion.sources.json_lines import keys_of, names_of
 from evergreen.ingestion.sources.places import Place
@@ -66,7 +67,9 @@ def renamed(source: Files, names: Collection[str]) -> dict[str, str]:
         Files have columns that differ only in case in different orders.
     """
     if source.csv is not None:
-        return of_form(source.csv)
+        found = of_header(source.csv.names or list(names))
+        own = _headers(source, source.csv) if found else set()
+        return {name: told for name, told in found.items() if name not in own}
     if not numbered(names):
         return {}
     with reading("UTC") as connection:
@@ -92,15 +95,23 @@ def _told(name: str, others: Collection[str]) -> str:
     return f"{name!r} in the file, which has {same!r} too"
 
 
-def of_form(form: Csv) -> dict[str, str]:
-    """Of the names that were drafted in place of a header's, those that are not the file's own, and why.
+def _headers(source: Files, form: Csv) -> set[str]:
+    """The names that stand in the headers of CSV files."""
+    with reading("UTC") as connection:
+        place = resolved(source.path, connection)
+    with TemporaryDirectory(prefix="evergreen-csv-") as folder:
+        return {*itertools.chain.from_iterable(csv_headers(place, form, Path(folder))[1])}
+
+
+def of_header(names: Sequence[str]) -> dict[str, str]:
+    """Of the columns of a CSV file, those that seem not to be called so in its header, and why.
 
     Examples
     --------
-    >>> of_form(Csv(names=["row", "id", "ID_2", "Age_2"]))
+    >>> of_header(["row", "id", "ID_2", "Age_2"])
     {'row': 'has no name in the file', 'ID_2': "'ID' in the file, which has 'id' too"}
     """
-    notes, names = {}, form.names
+    notes = {}
     for place, name in enumerate(names):
         base, _, number = name.rpartition("_")
         same = [other for other in names[:place] if other.casefold() == base.casefold()]

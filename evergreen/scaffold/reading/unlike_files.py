@@ -63,7 +63,8 @@ def _columns(source: Files) -> dict[Path, dict[str, str]]:
 def _header(path: Path, source: Files) -> list[str]:
     assert source.csv is not None
     with opened(path) as file:
-        return source.csv.header(io.TextIOWrapper(file, encoding=source.csv.encoding, errors="replace"))
+        header = source.csv.header(io.TextIOWrapper(file, encoding=source.csv.encoding, errors="replace"))
+    return source.csv.columns(header)
 
 
 def _of_parquet(place: Place) -> dict[Path, dict[str, str]]:

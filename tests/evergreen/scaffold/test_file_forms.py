@@ -228,6 +228,25 @@ def test_an_archive_of_something_else_is_told_with_the_cure(landed, home):
         landed(home / "all.zip", target="y")
 
 
+NAMELESS = {
+    "an index": ({"index": True}, Csv(), {"column0": "has no name in the file"}),
+    "a name that comes again": (
+        {"header": ["at", "x", "y", "Y"]},
+        Csv(),
+        {"Y_2": "'Y' in the file, which has 'y' too"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NAMELESS)
+def test_a_header_with_blank_or_doubled_names_is_read_by_name(landed, home, case):
+    options, form, renamed = NAMELESS[case]
+    rows = hours().assign(z=range(400))
+    rows.to_csv(home / "table.csv", **{"index": False} | options)
+    draft, model, read = landed(home / "table.csv", target="y")
+    assert (model.source.csv, draft.renamed, read["y"].tolist()) == (form, renamed, rows["y"].tolist())
+
+
 def test_comments_far_below_are_passed_over(landed, home):
     lines = hours(800).to_csv(index=False).splitlines()
     path = written(home, "\n".join([*lines[:500], "# the sensor was moved", *lines[500:]]))

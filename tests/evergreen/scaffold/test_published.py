@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import NumberFormat, TextFormat, TimeFormat
+from evergreen import Csv, NumberFormat, TextFormat, TimeFormat
 from evergreen.errors import SourceError
 from evergreen.scaffold.reading import calendar_parts, columns, csv_form, event_time, missing_codes, numbers, times
 from evergreen.scaffold.reading.columns import Reading
@@ -192,7 +192,8 @@ def test_names_that_are_years_or_words_are_a_header(tmp_path, header):
 
 def test_columns_without_a_name_are_numbered_by_their_place(tmp_path):
     (tmp_path / "table.csv").write_text("a,b,,\n" + "1,2,,\n" * 30)
-    assert csv_form.csv_of([tmp_path / "table.csv"]).names == ["a", "b", "column2", "column3"]
+    form = csv_form.csv_of([tmp_path / "table.csv"])
+    assert (form, form.columns(["a", "b", "", ""])) == (Csv(), ["a", "b", "column2", "column3"])
 
 
 CHANCE = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from evergreen import Csv, Files, TimeFormat, TimePart
-from evergreen.errors import SourceError
+from evergreen.errors import SourceError, SourceShapeError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.reading.encodings import guess_encoding
@@ -81,6 +81,39 @@ def test_every_form_gives_the_same_rows(toy, tmp_path, form):
     assert rows["id"].tolist() == ["a", "b"]
     assert rows["group"].tolist() == ["café" if csv.quote else 'ca"fé', "q"]
     assert rows["y"].isna().tolist() == [False, True]
+
+
+HEADERS = {  # of the columns id, at, group, x, y and another, in two files
+    "a blank name": ("{},at,group,x,y,", "{},at,group,y,x,"),
+    "a blank name first": (",{},at,group,x,y", ",{},at,group,y,x"),
+    "a name that comes again": ("{},at,group,x,y,At", "{},at,group,y,x,At"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_files_that_order_their_columns_otherwise_are_each_read_by_their_own_header(toy, tmp_path, case):
+    for number, header in enumerate(HEADERS[case]):
+        values = {"{}": f"a{number}", "at": "2013-01-01 01:00", "group": "q", "x": "1.5", "y": "2", "": "7", "At": "7"}
+        names = header.split(",")
+        lines = [header.format("id"), ",".join(values[name] for name in names)]
+        (tmp_path / f"{number}.csv").write_text("\n".join(lines))
+    rows, problems = rows_of(toy, tmp_path, Csv())
+    assert (problems, rows["x"].tolist(), rows["y"].tolist()) == ([], [1.5, 1.5], [2.0, 2.0])
+
+
+DISORDERED = {
+    "names by place": (Csv(names=HEADER.split(",")), "at,group,x,y", "at,group,y,x"),
+    "names that differ in case": (Csv(), f"{HEADER},X", "id,at,group,X,y,x"),
+}
+
+
+@pytest.mark.parametrize("case", DISORDERED)
+def test_files_whose_columns_are_told_by_their_places_stand_in_one_order(toy, tmp_path, case):
+    csv, *headers = DISORDERED[case]
+    for number, header in enumerate(headers):
+        (tmp_path / f"{number}.csv").write_text(f"{header}\na{number},2013-01-01 01:00,q,1.5,2,3\n")
+    with pytest.raises(SourceShapeError, match=r"1.csv has the columns .*, and .*0.csv .* Write the files alike"):
+        rows_of(toy, tmp_path, csv)
 
 
 def test_a_cell_that_is_no_number_quarantines_the_batch_and_is_named(toy, tmp_path):
