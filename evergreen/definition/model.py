@@ -1,5 +1,6 @@
 """A model definition: everything about one model, as a typed object in one Python file."""
 
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
 from evergreen.definition.options import REFERENCE_WINDOWS, Kind, Monitoring, Part, Policy, Serving, Training
+from evergreen.definition.parsing.number_format import SIGNS, NumberFormat
 from evergreen.definition.parsing.parser import Parser
 from evergreen.definition.parsing.time_part import TimePart
 from evergreen.definition.sources import Source
@@ -156,6 +158,13 @@ class Model(Part):
         unknown = sorted(set(self.parsing) - set(self.columns))
         if unknown:
             raise ValueError(f"parsing names {unknown}, which are not declared")
+        for name, parser in self.parsing.items():  # not in the parser itself: versions have kept such ones
+            lost = sorted({*SIGNS, *string.digits} & {*parser.remove}) if isinstance(parser, NumberFormat) else []
+            if lost:
+                raise ValueError(
+                    f"parsing of {name!r} removes {', '.join(lost)}, which belong to numbers: -5 or 15 would become "
+                    "others; take them out of `remove`. A minus may stand behind a number"
+                )
         parts = {name: parser for name, parser in self.parsing.items() if isinstance(parser, TimePart)}
         unfounded = {name: part.column for name, part in parts.items() if self.columns.get(part.column) != "datetime"}
         if unfounded:

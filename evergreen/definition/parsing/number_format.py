@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from evergreen.definition.kinds.column_kind import Values
 
 
+SPACES = "\u00a0\u2007\u2009\u202f"  # between thousands, where a line may not break, or a narrow one
+SIGNS = "+-\u2212"
 _MINUS = "\u2212"
+_MINUS_BEHIND = re.compile(r"^([^+-]*\d[^+-]*?)\s*-$")
 _IN_PARENTHESES = re.compile(r"^([^()]*)\(([^()]*)\)$")
 _PLAIN = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class NumberFormat(Parser):
-    """A number as people write it.
+    """A number as people write it, with its minus before or behind it.
 
     Attributes
     ----------
     decimal, thousands : str
-        What stands between the whole number and its fraction, and between thousands.
+        What stands between the whole number and its fraction, and between thousands; a space stands for every kind.
     remove : str
         Further characters that are no part of the number, such as ``$%``.
     parentheses : bool
@@ -69,7 +72,7 @@ class NumberFormat(Parser):
         text = values.astype("str").str.strip()
         present = values.notna() & ~text.isin({"", *self.missing})
         plain = text.str.replace(_IN_PARENTHESES, r"-\1\2", regex=True) if self.parentheses else text
-        plain = plain.str.translate(self._translation).str.strip()
+        plain = plain.str.translate(self._translation).str.strip().str.replace(_MINUS_BEHIND, r"-\1", regex=True)
         plain = plain.where(present)
         numbers = pd.to_numeric(plain, errors="coerce").astype("float64")
         # A float is enough for a feature, but not for a key.
@@ -86,7 +89,7 @@ class NumberFormat(Parser):
             if text == "" or text in self.missing:
                 return None
             plain = _IN_PARENTHESES.sub(r"-\1\2", text) if self.parentheses else text
-            plain = plain.translate(self._translation).strip()
+            plain = _MINUS_BEHIND.sub(r"-\1", plain.translate(self._translation).strip())
             value = float(plain)
             beyond = EXACT <= abs(value) < math.inf
             value = exact(plain) if beyond and not is_kept(plain, value) else value
@@ -99,5 +102,6 @@ class NumberFormat(Parser):
 
     @property
     def _translation(self) -> dict[int, str]:
-        removed = dict.fromkeys(map(ord, self.thousands + self.remove), "")
+        spaces = SPACES if self.thousands == " " else ""
+        removed = dict.fromkeys(map(ord, self.thousands + spaces + self.remove), "")
         return removed | {ord(self.decimal): ".", ord(_MINUS): "-"}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NUMBERED = r"[+-]?0\d+|.*[_ ].*"  # a code such as 007, which is no number
 _WHOLE = r"[+-]?\d+"
+_FRACTION = r"\s*[+-]?(?:\d+\.(?:\d{1,2}|\d{4,})|(?:0|\d{4,})\.\d+)\s*"
 _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
 _SUSPECT = 0.98  # share to which a single column separates classes, above which it is probably known only after them
@@ -68,17 +69,39 @@ class Reading:
     doubt: str = ""
 
 
-def read(rows: pd.DataFrame) -> dict[str, Reading]:
-    """What each column of a sample holds."""
+def read(rows: pd.DataFrame, *, comma: bool = False) -> dict[str, Reading]:
+    """What each column of a sample holds.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    comma : bool
+        Whether a semicolon stands between values, as where a comma stands before a fraction.
+    """
     readings = {str(name): reading(values) for name, values in rows.items()}
-    formats = [reading.parser for reading in readings.values() if isinstance(reading.parser, NumberFormat)]
-    if any(format.decimal == "," for format in formats):  # then 38,752 is no thousand either
-        return {str(name): reading(values, comma=True) for name, values in rows.items()}
+    numeric = [name for name, found in readings.items() if found.kind == "number"]
+    formats = {name: parser for name in numeric if isinstance(parser := readings[name].parser, NumberFormat)}
+    if comma and formats and not any(_has_point(rows[name]) for name in numeric if name not in formats):
+        readings |= {name: reading(rows[name], comma=True) for name in formats}
+    if any(isinstance(found.parser, NumberFormat) and found.parser.decimal == "," for found in readings.values()):
+        # then 38,752 is no thousand either, and 38.752 is one
+        readings |= {name: reading(rows[name], comma=True, thousands=True) for name in numeric}
     return readings
 
 
-def reading(values: pd.Series, *, comma: bool = False) -> Reading:
+def _has_point(values: pd.Series) -> bool:
+    """Whether a column of text has a point that stands before a fraction, not between thousands."""
+    return bool(pd.api.types.is_string_dtype(values) and values.astype("str").str.fullmatch(_FRACTION).any())
+
+
+def reading(values: pd.Series, *, comma: bool = False, thousands: bool = False) -> Reading:
     """What a column of a sample holds.
+
+    Parameters
+    ----------
+    values : Series
+    comma, thousands : bool
+        Whether a comma before three digits stands before a fraction, and a point before three digits before thousands.
 
     Examples
     --------
@@ -91,6 +114,8 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
     text = values.astype("str").str.strip().where(values.notna())
     known = text.dropna()
     plain = pd.to_numeric(known, errors="coerce")
+    if thousands and numbers_of.are_thousands(known):
+        return _of_words(values, text, known, comma=True)
     if np.isfinite(plain).all() and not known.str.fullmatch(_NUMBERED).any():
         return _of_numbers(text, known, plain)
     if known.str.lower().isin(("true", "false")).all():

@@ -67,9 +67,9 @@ def renamed(source: Files, names: Collection[str]) -> dict[str, str]:
         Files have columns that differ only in case in different orders.
     """
     if source.csv is not None:
-        found = of_header(source.csv.names or list(names))
-        own = _headers(source, source.csv) if found else set()
-        return {name: told for name, told in found.items() if name not in own}
+        unlike = of_header(source.csv.names or list(names))
+        written = _headers(source, source.csv) if unlike else set()
+        return {name: why for name, why in unlike.items() if name not in written}
     if not numbered(names):
         return {}
     with reading("UTC") as connection:

@@ -5,17 +5,19 @@ from collections import Counter
 
 import pandas as pd
 
-from evergreen.definition.parsing.number_format import NumberFormat
+from evergreen.definition.parsing.number_format import SIGNS, SPACES, NumberFormat
 
 _CURRENCIES = "$€£¥₹₽¢"
 _CODES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?)"
-_SPACES = "\u00a0\u202f"  # between thousands, where a line may not break
 _WRITTEN = re.compile(
-    rf"(?P<before>[+-]?(?:[{_CURRENCIES}]|{_CODES})?\s*)(?P<core>[+-]?[\d.,'{_SPACES} ]*\d)(?P<after>\s*[^\d]*)"
+    rf"(?P<before>[+-]?(?:[{_CURRENCIES}]|{_CODES})?\s*)(?P<core>[+-]?[\d.,'\u2019{SPACES} ]*\d)(?P<after>\s*[^\d]*)"
 )
-_SEPARATORS = ((".", ""), (".", ","), (",", "."), (".", "'"), (",", ""), (",", " "), (".", " "))
+_SEPARATORS = ((".", ""), (".", ","), (",", "."), (".", "'"), (".", "\u2019"), (",", ""), (",", " "), (".", " "))
 _MINUS = "\u2212"
+_MINUS_BEHIND = re.compile(r"^([^()+-]*\d)\s*-([^()+\d-]*)$")
+_CODE = re.compile(r"[+-]?0\d+")  # such as 007, which is not 7
 _IN_PARENTHESES = re.compile(r"^([^()+-]*)\(([^()+-]*\d[^()+-]*)\)$")
+_THOUSANDS = r"[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d{1,3})"
 _FEW_WORDS = 5  # different words among numbers that are not known to mean a missing number
 _MOSTLY = 0.5  # share of numbers from which on a column is one of numbers with words, not of words
 _BAD = 0.01  # the share of rows in which words stand that are not known to mean a missing number
@@ -31,7 +33,8 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
     text : Series of str
         Without missing values.
     comma : bool
-        Whether a comma before three digits stands before a fraction, as other columns of the table show.
+        Whether a comma before three digits stands before a fraction, and a point before thousands, as other columns of
+        the table show.
 
     Examples
     --------
@@ -40,11 +43,13 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
     """
     counts = Counter(text.str.strip().tolist())
     plain = {value: _IN_PARENTHESES.sub(r"-\1\2", value).replace(_MINUS, "-") for value in counts}
-    written = {value: match for value in counts if (match := _WRITTEN.fullmatch(plain[value]))}
+    plain = {value: _MINUS_BEHIND.sub(r"-\1\2", number) for value, number in plain.items()}
+    found = {value: match for value in counts if (match := _WRITTEN.fullmatch(plain[value]))}
+    written = {value: match for value, match in found.items() if not {*SIGNS} & {*"".join(_unit(match))}}
     units: Counter[tuple[str, str]] = Counter()
     for value, match in written.items():
         units[_unit(match)] += counts[value]
-    if not units:
+    if not units or any(_CODE.fullmatch(match["core"]) for match in written.values()):
         return None
     unit = next((unit for unit, _ in units.most_common() if any(unit)), ("", ""))  # beside it there may be bare numbers
     cores = {value: match["core"] for value, match in written.items() if _unit(match) in (unit, ("", ""))}
@@ -54,7 +59,18 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
         return None
     parentheses = any("(" in value for value in read)
     format = NumberFormat(decimal=decimal, thousands=thousands, remove=remove, parentheses=parentheses, missing=words)
-    return format, _told(remove, words, counts, text)
+    return format, _told(format, counts, text)
+
+
+def are_thousands(known: pd.Series) -> bool:
+    """Whether numbers of a table with decimal commas have a point between thousands, in every number that needs one.
+
+    Examples
+    --------
+    >>> [are_thousands(pd.Series(some)) for some in (["94.935", "512"], ["94.935", "5120"], ["0.512"], ["512"])]
+    [True, False, False, False]
+    """
+    return bool(known.str.fullmatch(_THOUSANDS).all() and known.str.contains(".", regex=False).any())
 
 
 def words_among(text: pd.Series) -> str:
@@ -100,7 +116,7 @@ def _separators(cores: dict[str, str], *, comma: bool = False) -> tuple[tuple[st
     >>> [_separators({text: text for text in some})[0] for some in (["1.234,5", "7"], ["1,234"], ["8,73"], ["1.5"])]
     [(',', '.'), ('.', ','), (',', ''), ('.', '')]
     """
-    plain = {value: re.sub(f"[{_SPACES}]", " ", core) for value, core in cores.items()}
+    plain = {value: re.sub(f"[{SPACES}]", " ", core) for value, core in cores.items()}
     best: tuple[tuple[str, str], set[str]] = (_SEPARATORS[0], set())
     for signs in sorted(_SEPARATORS, key=lambda signs: comma and signs[0] != ","):
         if signs[1] and not any(signs[1] in core for core in plain.values()):
@@ -113,14 +129,18 @@ def _separators(cores: dict[str, str], *, comma: bool = False) -> tuple[tuple[st
 
 
 def _number(decimal: str, thousands: str) -> "re.Pattern[str]":
-    group = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    sign = re.escape(thousands)
+    group = rf"[1-9]\d{{0,2}}(?:{sign}\d{{3}})+|\d+" if thousands else r"\d+"
+    group += rf"|[1-9]\d?(?:{sign}\d\d)+{sign}\d{{3}}" if thousands == "," else ""  # as in India
     fraction = re.escape(decimal)
     return re.compile(rf"[+-]?(?:(?:{group})(?:{fraction}\d*)?|{fraction}\d+)")
 
 
-def _told(unit: str, words: list[str], counts: "Counter[str]", text: pd.Series) -> str:
+def _told(format: NumberFormat, counts: "Counter[str]", text: pd.Series) -> str:
+    unit, words = format.remove, format.missing
     shown = ", ".join(f"{word!r} in {counts[word]:,}{_place(word, text)}" for word in words)
     parts = [f"numbers with {unit!r}"] if unit else []
+    parts += ["'.' stands between thousands"] if format.thousands == "." else []
     parts += [f"read as missing: {shown} of {sum(counts.values()):,} rows"] if words else []
     return "; ".join(parts)
 

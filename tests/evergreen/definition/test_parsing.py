@@ -92,6 +92,10 @@ NUMBERS = [
     (NumberFormat(remove="$", thousands=",", parentheses=True), "$(1,234.50)", -1234.5),
     (NumberFormat(remove="$"), "-$5", -5.0),
     (NumberFormat(), "\u22125", -5.0),
+    (NumberFormat(), "5.5-", -5.5),
+    (NumberFormat(remove="kg"), "5.5- kg", -5.5),
+    (NumberFormat(remove="-"), "5.5-", 5.5),  # a stored version keeps what it was trained on
+    (NumberFormat(decimal=",", thousands=" "), "5\u202f126,4\u00a0", 5126.4),
     (NumberFormat(missing=["-200"]), "-200.0", None),
     (NumberFormat(missing=["-200"]), -200, None),
     (NumberFormat(missing=["-200"]), 200.5, 200.5),
@@ -112,6 +116,12 @@ def test_a_word_for_a_missing_text_is_read_alike_as_a_column_and_as_a_value(sent
     values, problem = parser.series([pd.Series([sent, "x"])], "UTC")
     assert (None if pd.isna(values[0]) else values[0], values[1], problem) == (right, "x", "")
     assert parser.value([sent], "UTC") == right
+
+
+@pytest.mark.parametrize("remove", ["-", "+$", "m2", "\u2212"])
+def test_a_model_that_removes_a_part_of_numbers_is_refused(toy, remove):
+    with pytest.raises(ValueError, match=r"parsing of 'x' removes .*, which belong to numbers"):
+        toy(parsing={"x": NumberFormat(remove=remove)})
 
 
 def test_what_is_no_number_is_told_with_its_value():
