@@ -47,7 +47,8 @@ class Csv(BaseModel):
     skip : int
         Lines before the header.
     comment : str
-        The character that begins a line to be passed over; empty if there are none.
+        The character that begins a line to be passed over: above the header, and below it where the line has not as
+        many values as the header. Empty if there are none.
     names : list of str
         The names of the columns, by their places, where the header is to be replaced. Every file must then have the
         header of the first. Without them each file's own header counts, in which a blank name becomes ``column`` and
@@ -81,7 +82,7 @@ class Csv(BaseModel):
         Parameters
         ----------
         files : sequence of str
-            In UTF-8.
+            In UTF-8, without comments.
         headers : sequence of list of str
             The columns of each.
         type_of : callable
@@ -125,7 +126,6 @@ class Csv(BaseModel):
             f"quote = {literal(self.quote)}",
             f"escape = {literal(self.escape or self.quote)}",
             f"skip = {self.skip}",
-            *([f"comment = {literal(self.comment)}"] if self.comment else []),
         ]
         text = [quoted(name) for name, type in types.items() if type == "VARCHAR"]
         trimmed = ", ".join(f"nullif(trim({name}), '') AS {name}" for name in text)

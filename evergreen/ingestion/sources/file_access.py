@@ -1,16 +1,19 @@
 """How DuckDB reads files, by their format."""
 
 import io
+import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from evergreen.addresses import expanded
 from evergreen.errors import EvergreenError, SourceError, SourceSetupError, first_line, shown_cause, translated
 from evergreen.ingestion.sources.case_names import require_one_header
+from evergreen.ingestion.sources.comments import without_comments
 from evergreen.ingestion.sources.csv_format import (
     CORRECT_ENCODING,
     Csv,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+_NAMED = 3  # files
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
 
 
@@ -223,12 +227,36 @@ def csv_headers(place: Place, csv: Csv, folder: Path) -> tuple[list[str], list[l
     """As `csv_files`, with the header of each as it stands there."""
     with reachable(place.pattern) if place.is_remote else nullcontext():
         paths = place.files or matching_uris(place.pattern)
-        files = readable(paths, csv.encoding, folder)
+        files = [file for file, _ in _plain(paths, csv, folder)]
         headers = [
             _header(path, file if file == path else Path(file), csv) for path, file in zip(paths, files, strict=True)
         ]
     require_one_header(dict(zip(map(str, paths), headers, strict=True)), csv.names)
     return files, headers
+
+
+def passed_over_lines(place: Place, csv: Csv) -> str:
+    """How many lines of CSV files are taken for comments, below their headers; empty if there are none."""
+    if not csv.comment:
+        return ""
+    with TemporaryDirectory(prefix="evergreen-csv-") as folder, reachable(place.pattern):
+        paths = place.files or matching_uris(place.pattern)
+        plain = _plain(paths, csv, Path(folder))
+        counts = {Path(path).name: count for path, (_, count) in zip(paths, plain, strict=True) if count}
+    shown = ", ".join(f"{count:,} of {name}" for name, count in itertools.islice(counts.items(), _NAMED))
+    more = f" and of {len(counts) - _NAMED} more files" if len(counts) > _NAMED else ""
+    why = f"begin with {csv.comment!r} and have not as many values as the header"
+    return f"lines passed over, which {why}: {shown}{more}" if counts else ""
+
+
+def _plain(paths: Sequence[Path | str], csv: Csv, folder: Path) -> list[tuple[str, int]]:
+    """Files as DuckDB can read them, and how many lines of comments each has below its header."""
+    files = readable(paths, csv.encoding, folder)
+    if not csv.comment:
+        return [(file, 0) for file in files]
+    kept = [file if "://" in file else Path(file) for file in files]
+    plain = [without_comments(file, csv, folder / f"{number}-plain") for number, file in enumerate(kept)]
+    return [(str(file), count) for file, count in plain]
 
 
 def _header(path: Path | str, file: Path | str, csv: Csv) -> list[str]:

@@ -19,6 +19,7 @@ from evergreen.ingestion.sources.case_names import require_one_order
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
     csv_files,
+    passed_over_lines,
     reading,
     reason_of,
     relation,
@@ -109,8 +110,10 @@ class Files(Source):
         return without_secrets(", ".join(shown) or self.path)
 
     def passed_over(self) -> str:
-        """Name the tables in the folder that are of another kind than those which are read."""
-        return passed_over(self.path)
+        """Name the tables in the folder that are of another kind than those which are read, and count comments."""
+        with reading("UTC") as connection:
+            lines = passed_over_lines(resolved(self.path, connection), self.csv) if self.csv else ""
+        return "; ".join(filter(None, [passed_over(self.path), lines]))
 
     @property
     def has_lines(self) -> bool:

@@ -46,7 +46,8 @@ def _rows(path: Path, form: Csv) -> Iterator[tuple[int, dict[str, str]]]:
         names: list[str] = []
         try:
             for row in reader:
-                if not any(map(str.strip, row)) or (form.comment and row[0].startswith(form.comment)):
+                marked = bool(form.comment and row and row[0].startswith(form.comment))
+                if not any(map(str.strip, row)) or (marked and len(row) != len(names)):
                     continue
                 if names:
                     yield form.skip + reader.line_num, dict(zip(names, row, strict=False))

@@ -83,6 +83,26 @@ def test_every_form_gives_the_same_rows(toy, tmp_path, form):
     assert rows["y"].isna().tolist() == [False, True]
 
 
+COMMENTED = [
+    "# exported, by hand", "", "# twice", HEADER,
+    "a,2013-01-01 01:00,blue #5,1.5,2", "# moved", "#b,2013-01-01 02:00,q,2.5,",
+    '"c",2013-01-01 03:00,"a value', "# within quotes",
+    '# and on",3.5,1', "", "# the end, of it",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.bz2"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_comments_are_whole_lines_and_no_rows(toy, tmp_path, name, encoding):
+    PACKINGS[name](tmp_path / name, "\r\n".join(COMMENTED).encode(encoding))
+    csv = Csv(comment="#", encoding="utf-8" if encoding == "utf-8-sig" else encoding)
+    rows, problems = rows_of(toy, tmp_path / name, csv)
+    assert (problems, rows["id"].tolist(), rows["x"].tolist()) == ([], ["a", "#b", "c"], [1.5, 2.5, 3.5])
+    assert rows["group"].tolist() == ["blue #5", "q", "a value\r\n# within quotes\r\n# and on"]
+    source = Files(path=str(tmp_path / name), csv=csv)
+    assert source.passed_over().endswith(f"begin with '#' and have not as many values as the header: 2 of {name}")
+
+
 HEADERS = {  # of the columns id, at, group, x, y and another, in two files
     "a blank name": ("{},at,group,x,y,", "{},at,group,y,x,"),
     "a blank name first": (",{},at,group,x,y", ",{},at,group,y,x"),
