@@ -47,8 +47,9 @@ def challenge(
     if judge:
         _judge(model, as_of, json)
     from evergreen.definition.model_files import existing
+    from evergreen.errors import PromotionError
     from evergreen.lake import audit_log
-    from evergreen.registry.version import CANARY, SHADOW
+    from evergreen.registry.version import CANARY, CHAMPION, SHADOW
     from evergreen.stores import Stores
 
     existing(model)
@@ -62,6 +63,10 @@ def challenge(
     if share is not None and not 0 < share < 1:
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
     challenger = stores.registry.version(model, version)
+    if CHAMPION in challenger.aliases:
+        raise PromotionError(
+            f"{challenger} is the champion, and does not run beside itself. `evergreen models {model}` lists the others."
+        )
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
     audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
     stores.registry.challenge(challenger, share)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -43,7 +44,7 @@ class Spec:
         The time zone of times without one.
     classes : list or None
         The classes of a classifier, in the order of its probabilities.
-    likeliest : bool
+    predicts_likeliest : bool
         Whether the predicted class is always the one with the highest probability.
     example : list of list
         Rows of features in the form of a request.
@@ -71,7 +72,7 @@ class Spec:
     target: str
     timezone: str
     classes: list[Any] | None
-    likeliest: bool
+    predicts_likeliest: bool
     example: list[list[Any]]
     answers: list[list[float]]
     trusted: list[str]
@@ -199,15 +200,36 @@ class ModelCache:
         place = f"{folder.parent.name}\n"  # a copy of another model is no copy of this one
         return hmac.new(secret_of(self.root.parent), (place + "".join(digests)).encode(), "sha256").hexdigest()
 
+    def numbers(self, model: str) -> list[str]:
+        """The versions that have a complete copy."""
+        return sorted(path.parent.name for path in (self.root / model).glob(f"[0-9]*/{_SPEC_FILE}"))
+
+    def change(self, model: str, number: str, **changes: Any) -> None:
+        """Change metadata of a version; its other files stay what they are.
+
+        Raises
+        ------
+        AlteredCopyError
+            The copy is not as it was made, and must not be sealed again.
+        """
+        self.verify(model, number)
+        spec, folder = self.spec(model, number), self.folder(model, number)
+
+        def fill(changed: Path) -> Spec:
+            shutil.copytree(folder, changed, dirs_exist_ok=True, ignore=shutil.ignore_patterns(_SPEC_FILE, _SEAL))
+            return replaced(spec, **changes)
+
+        self.add(model, number, fill)
+
     def remove(self, model: str, number: str) -> None:
         """Delete the copy of a version."""
         shutil.rmtree(self.folder(model, number), ignore_errors=True)
 
     def state(self, model: str) -> ServingState | None:
-        """Which versions predict; None before the first champion."""
+        """Which versions predict; None before the first champion, and where the file is empty or of another release."""
         try:
             return ServingState(**orjson.loads((self.root / model / _STATE_FILE).read_bytes()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):  # which the registry sync writes anew
             return None
 
     def set_state(self, model: str, state: ServingState) -> None:
@@ -224,11 +246,12 @@ class ModelCache:
         replace(self.root / model / _REFUSALS / number, orjson.dumps(reason))
 
     def refusals(self) -> Iterator[tuple[str, str, str]]:
-        """Read and delete the refusals: model, number, reason."""
+        """Read and delete the refusals: model, number, reason. One that cannot be read is deleted, too."""
         for folder in sorted(self._folders(), key=lambda entry: entry.name):
             if os.path.isdir(f"{folder.path}/{_REFUSALS}"):  # noqa: PTH112
                 for path in sorted(Path(folder.path, _REFUSALS).glob("*[0-9]")):
-                    yield folder.name, path.name, orjson.loads(path.read_bytes())
+                    with suppress(ValueError):  # as a power loss can leave it
+                        yield folder.name, path.name, orjson.loads(path.read_bytes())
                     path.unlink()
 
     def prune(self, model: str, keep: set[str]) -> None:

@@ -122,10 +122,11 @@ def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone, spec.private)
 
     def classes(rows: Rows) -> list[Any]:
-        classes: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
+        predicted = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone)))
+        classes: list[Any] = predicted.reshape(len(rows)).tolist()  # some give a column
         return classes
 
-    predict_classes = None if spec.classes is None or spec.likeliest else classes
+    predict_classes = None if spec.classes is None or spec.predicts_likeliest else classes
     return LoadedModel(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=predict_classes)
 
 

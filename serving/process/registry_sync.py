@@ -3,29 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from evergreen.definition.loader import code_of
 from evergreen.definition.loader import load as definition_of
-from evergreen.definition.model import Model
-from evergreen.definition.parsing import columns as parsing
-from evergreen.errors import EvergreenError, LakeError
+from evergreen.errors import EvergreenError, LakeError, RegistryError
 from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
-from evergreen.registry import model_store
 from evergreen.registry.registry import Registry
-from evergreen.registry.trusted import trusted_types
-from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
-from serving import code_copy
-from serving.inference import compiler, equivalence
-from serving.inference.compiled_pipeline import Floats, Rows
-from serving.inference.loaded_model import predictor_of
-from serving.model_cache import ModelCache, ServingState, Spec
+from evergreen.registry.version import CANARY, CHAMPION, SHADOW
+from serving.model_cache import AlteredCopyError, ModelCache, ServingState
+from serving.process.version_copy import copy_version
 
-_KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
 _WHOLE_EVERY = 10.0  # seconds after which models of which nothing has changed are looked at, too
 _RETRY_AFTER = 60.0  # seconds until a version that failed is tried again
 _KEPT_COPIES = 5  # copies kept of a model, so that a rollback needs no new copy
@@ -54,7 +42,8 @@ class RegistrySync:
     names: list[str]
     alert: Alert
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # monotonic time of the refusal
-    _alerted: set[tuple[str, str]] = field(default_factory=set)
+    _alerted: set[tuple[str, str]] = field(default_factory=set)  # model and subject
+    _privacy: dict[str, str] = field(default_factory=dict)  # the code whose private columns all copies have
     _recent: dict[str, list[str]] = field(default_factory=dict)
     _registry_down: bool = False
     _settled: dict[str, tuple[dict[str, str], int]] = field(default_factory=dict)  # aliases, when the state was set
@@ -91,8 +80,15 @@ class RegistrySync:
             self._settled.clear()
         for model in filter(self._is_wanted, assigned):
             as_it_is = assigned[model], changes.get(model, 0)
-            if self._settled.get(model) != as_it_is and not self._update(model, assigned[model]):
-                self._settled[model] = as_it_is
+            if self._settled.get(model) == as_it_is:
+                continue
+            try:
+                if not self._update(model, assigned[model]):
+                    self._settled[model] = as_it_is
+            except RegistryError:  # which is away for all
+                raise
+            except Exception as error:  # the other models go on
+                self._alert_once(model, "its local copies cannot be updated", f"{type(error).__name__}: {error}")
 
     def _is_wanted(self, model: str) -> bool:
         return not self.names or model in self.names
@@ -107,10 +103,10 @@ class RegistrySync:
     def _update(self, model: str, aliases: dict[str, str]) -> bool:
         """Bring the copies of a model up to date; return whether there was, or will be, something to do."""
         now = self.copies.state(model)
+        again = self._follow_privacy(model) | self._is_due_again(model, now)
         wanted = self._target_state(model, aliases, now)
-        if wanted is None or wanted == now:
-            times = [at for (refused, _), at in self._refused.items() if refused == model]
-            return any(time.monotonic() - at < _RETRY_AFTER for at in times)  # which is tried again
+        if wanted is None or (wanted == now and not again):
+            return any(refused == model for refused, _ in self._refused)  # which is tried again
         self.copies.set_state(model, wanted)
         used = [number for number in (wanted.before, wanted.champion, wanted.canary, wanted.shadow) if number]
         recent = [number for number in self._recent.get(model, []) if number not in used]
@@ -128,11 +124,43 @@ class RegistrySync:
                 return now
             champion, before = before, None
         canary, shadow = (aliases.get(alias) for alias in (CANARY, SHADOW))
+        for alias, number in ((CANARY, canary), (SHADOW, shadow)):
+            if number and number == aliases[CHAMPION]:  # it was promoted, so its online evaluation ends
+                self.registry.withdraw(model, alias)
         canary = canary if canary and self._fits(model, canary, champion) else None
         shadow = (
             shadow if shadow and self._fits(model, shadow, champion) and self._log_is_complete(model, shadow) else None
         )
         return ServingState(champion, canary, float(aliases["share"]) if canary else 0.0, shadow, before)
+
+    def _follow_privacy(self, model: str) -> bool:
+        """Give the copies of a model the private columns that its model file has now; return whether any had others."""
+        try:
+            digest = code_of(model).digest
+            if self._privacy.get(model) == digest:
+                return False
+            private = dict(definition_of(model).serving.private)
+        except EvergreenError:  # a model is served as it was while its file is gone or does not run
+            return False
+        others = [number for number in self.copies.numbers(model) if self.copies.spec(model, number).private != private]
+        for number in others:
+            try:
+                self.copies.change(model, number, private=private)
+            except AlteredCopyError:
+                self._drop(model, number)
+        self._privacy[model] = digest
+        return bool(others)
+
+    def _is_due_again(self, model: str, now: ServingState | None) -> bool:
+        """Whether the pause after a failure is over for a version that predicts, so that workers load it once more."""
+        due = [
+            (refused, number)
+            for (refused, number), at in self._refused.items()
+            if refused == model and time.monotonic() - at >= _RETRY_AFTER
+        ]
+        for version in due:
+            del self._refused[version]
+        return now is not None and bool({number for _, number in due} & {now.champion, now.canary})
 
     def _copied(self, model: str, number: str) -> bool:
         """Copy a version unless a copy exists; return whether the copy works."""
@@ -165,10 +193,7 @@ class RegistrySync:
 
     def _fits(self, model: str, number: str, champion: str) -> bool:
         """Whether a version can predict the champion's requests."""
-        if number == champion:  # it was promoted, so its online evaluation ends
-            self.registry.withdraw(model, CANARY, SHADOW)
-            return False
-        if not self._copied(model, number):
+        if number == champion or not self._copied(model, number):
             return False
         reason = self.copies.spec(model, number).incompatibility(self.copies.spec(model, champion))
         if reason:
@@ -195,92 +220,10 @@ class RegistrySync:
             self.registry.withdraw(model, *aliases)
             del self._refused[model, number]  # allows a person to try it again
             self.alert(f"version {number} is withdrawn as {' and '.join(aliases)}", reason, model)
-        elif (model, number) not in self._alerted:
-            self._alerted.add((model, number))
-            self.alert(f"version {number} cannot predict; the previous version stays active", reason, model)
+        else:
+            self._alert_once(model, f"version {number} cannot predict; the previous version stays active", reason)
 
-
-def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
-    """Copy a version's estimator into a folder, load it from there, and predict its input example.
-
-    Raises
-    ------
-    Exception
-        Whatever loading or predicting raises: the version cannot be served.
-    """
-    path = store.path(version)
-    data = model_store.verified(version, path)
-    (folder / model_store.ESTIMATOR).write_bytes(data)
-    also, model = store.trusted(version), definition_of(version.model)
-    estimator, trusted = model_store.loaded(data, Path(path), also, str(version)), trusted_types(data, also)
-    code_copy.add(data, folder)
-    features = _features(model, path)
-    example = _rows(model_store.input_example(path)[list(features)])
-    predict = predictor_of(estimator, model.name, model.task, features, model.timezone, model.serving.private)
-    answers = predict(example)
-    if not np.isfinite(answers).all():
-        raise ValueError("its predictions for its input example are not all finite")
-    likeliest = _likeliest(estimator)
-    classes = None if model.task == "regression" else np.asarray(estimator.classes_).tolist()
-    return Spec(
-        model=model.name,
-        number=version.number,
-        task=model.task,
-        features=features,
-        beside={name: kind for name, kind in _beside(model).items() if name not in features},
-        key=model.key,
-        target=model.columns[model.target],
-        timezone=model.timezone,
-        parsing=parsing.stored(model.parsing),
-        time=model.time,
-        classes=classes,
-        likeliest=likeliest,
-        example=example,
-        answers=answers.tolist(),
-        trusted=trusted,
-        private=dict(model.serving.private),
-        compiled=_compiled(estimator, features, predict, example, folder) if classes is None or likeliest else None,
-    )
-
-
-def _compiled(
-    estimator: Any, features: dict[str, str], predict: Callable[[Rows], Floats], example: Rows, folder: Path
-) -> float | None:
-    """Compile an estimator into a folder if the predictions agree; return the largest difference, or None."""
-    for pipeline in compiler.candidates(estimator, features):
-        difference = equivalence.difference(pipeline, predict, features, example)
-        if equivalence.agrees(pipeline, difference):
-            pipeline.save(folder)
-            return difference
-    return None
-
-
-def _features(model: Model, path: str) -> dict[str, str]:
-    """The version's features. Kinds are as declared, or from its signature for columns no longer declared."""
-    inputs = model_store.stored_signature(path).inputs
-    stored = dict(zip(inputs.input_names(), inputs.input_types(), strict=True))
-    return {name: model.columns.get(name) or _KINDS.get(kind.name, kind.name) for name, kind in stored.items()}
-
-
-def _beside(model: Model) -> dict[str, str]:
-    """Columns that a request may send besides the features: all declared columns but the label."""
-    label = {model.target, model.label_time}
-    return {name: kind for name, kind in model.columns.items() if name not in label}
-
-
-def _rows(example: Any) -> list[list[Any]]:
-    """The rows of a frame in the form of a request: plain values, times as text, None for missing values."""
-    plain = example.astype("object").where(example.notna(), None)
-    return [[_plain(value) for value in row] for row in plain.to_numpy().tolist()]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _likeliest(estimator: Any) -> bool:
-    """Whether the predicted class is the one with the highest probability; false for a tuned decision threshold."""
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    return hasattr(estimator, "predict_proba") and "Threshold" not in type(last).__name__
+    def _alert_once(self, model: str, subject: str, reason: str) -> None:
+        if (model, subject) not in self._alerted:
+            self._alerted.add((model, subject))
+            self.alert(subject, reason, model)

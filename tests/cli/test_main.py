@@ -265,6 +265,8 @@ def test_the_loop_from_the_command_line(home, server):
     assert "350 of batch" in called("trace", "toy").stdout
     assert called("lineage", "toy").stderr == "Next: evergreen reproduce toy@2\n"
     assert called("card", "toy").stdout.strip().endswith("toy.2.card.html")
+    itself = called("challenge", "toy", "--version", "champion")
+    assert (itself.returncode, "toy@2 is the champion" in itself.stderr) == (1, True)
     beside = called("challenge", "toy", "--version", "1", "--share", "0.1", "--json")
     assert json.loads(beside.stdout)["share"] == 0.1
     gone = called("forget", "--model", "toy", "--key", "20130115-3", "--reason", "request 1", "--yes", "--json")

@@ -40,7 +40,7 @@ def spec_of(**changes: Any) -> Spec:
         "target": "number",
         "timezone": "UTC",
         "classes": None,
-        "likeliest": True,
+        "predicts_likeliest": True,
         "example": EXAMPLE,
         "answers": [[0.0], [0.0]],
         "trusted": [],

@@ -1,9 +1,11 @@
 """Local copies: whole or not there."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from evergreen.registry.model_store import ESTIMATOR
 from serving import model_cache as module
 from serving.model_cache import AlteredCopyError, ServingState
 from tests.serving.conftest import spec_of
@@ -41,6 +43,34 @@ def test_refusals_are_taken_once(copies, add):
     copies.refuse("toy", "1", "it does not load")
     assert list(copies.refusals()) == [("toy", "1", "it does not load")]
     assert list(copies.refusals()) == []
+
+
+def test_a_refusal_that_a_power_loss_left_empty_is_gone_and_the_others_are_told(copies, add):
+    add()
+    for number in ("1", "2"):
+        copies.refuse("toy", number, "it does not load")
+    (copies.root / "toy" / "refused" / "1").write_text("")
+    assert list(copies.refusals()) == [("toy", "2", "it does not load")]
+    assert list(copies.refusals()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"champion":"1","newer":1}', '{"share":0.5}'])
+def test_a_state_that_cannot_be_read_is_none(copies, add, text):
+    add()
+    (copies.root / "toy" / "standing.json").write_text(text)
+    assert (copies.state("toy"), copies.models()) == (None, ["toy"])
+
+
+def test_metadata_of_a_copy_can_be_changed_unless_the_copy_was_altered(copies, add):
+    spec = add()
+    copies.change("toy", "1", private={"side": "omit"})
+    copies.verify("toy", "1")
+    assert copies.spec("toy", "1") == replace(spec, private={"side": "omit"})
+    assert copies.numbers("toy") == ["1"]
+    (copies.folder("toy", "1") / ESTIMATOR).write_bytes(b"altered")
+    with pytest.raises(AlteredCopyError):
+        copies.change("toy", "1", private={})
+    assert copies.is_altered("toy", "1")
 
 
 def test_pruning_keeps_what_is_named_and_removes_what_a_kill_left(copies, add):

@@ -11,10 +11,10 @@ from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from evergreen.training import fitting
-from serving.inference.loaded_model import predictor_of
+from serving.inference.loaded_model import load, predictor_of
 from serving.model_cache import ModelCache, ServingState
 from serving.process.registry_sync import RegistrySync
-from serving.process.registry_sync import _rows as rows_of
+from serving.process.version_copy import _rows as rows_of
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
 SIDES = """
@@ -133,6 +133,86 @@ def test_a_canary_that_is_promoted_is_none_any_more(sync, copies):
     sync.run_once()
     assert copies.state("toy") == ServingState("2", before="1")
     assert sync.registry.version("toy", "2").aliases == ("champion",)
+
+
+def test_a_canary_that_is_promoted_ends_no_shadow_of_another_version(sync, copies):
+    sync, messages, (_, second, third) = sync
+    sync.registry.challenge(second, 0.25)
+    sync.registry.challenge(third, None)
+    sync.registry.alias(second, CHAMPION)
+    sync.run_once()
+    assert copies.state("toy") == ServingState("2", shadow="3", before="1")
+    assert [sync.registry.version("toy", number).aliases for number in "23"] == [("champion",), ("shadow",)]
+    assert messages == []
+
+
+def test_a_first_champion_that_a_worker_could_not_load_once_is_offered_again_after_a_pause(sync, copies, monkeypatch):
+    sync, messages, _ = sync
+    changed = copies.changes()["toy"]
+    copies.refuse("toy", "1", "MemoryError: once")
+    for _ in range(2):
+        sync.run_once()
+    assert (copies.state("toy"), copies.changes()["toy"]) == (ServingState("1"), changed)
+    monkeypatch.setattr("serving.process.registry_sync.time.monotonic", lambda: 1e9)  # a minute later
+    sync.run_once()
+    offered = copies.changes()["toy"]
+    assert (copies.state("toy"), offered > changed) == (ServingState("1"), True)
+    for _ in range(2):
+        sync.run_once()
+    assert (copies.changes()["toy"], [reason for _, reason, _ in messages]) == (offered, ["MemoryError: once"])
+
+
+def test_a_column_that_becomes_private_is_so_in_every_copy(world, sync, copies):
+    write, _ = world
+    sync, messages, (_, second, _) = sync
+    sync.registry.alias(second, CHAMPION)
+    sync.run_once()
+    changed, answers = copies.changes()["toy"], copies.spec("toy", "2").answers
+    write(
+        "\nmodel = model.model_copy(update={'serving': model.serving.model_copy(update={'private': {'x': 'hash'}})})\n"
+    )
+    try:
+        sync._settled.clear()
+        sync.run_once()
+        assert [copies.spec("toy", number).private for number in "12"] == [{"x": "hash"}] * 2
+        assert copies.changes()["toy"] > changed
+        copies.verify("toy", "2")
+        assert load(copies, "toy", "2", 1).spec.answers == answers
+        changed = copies.changes()["toy"]
+        sync._settled.clear()
+        sync.run_once()
+        assert copies.changes()["toy"] == changed
+    finally:
+        write()
+    sync._settled.clear()
+    sync.run_once()
+    assert (copies.spec("toy", "2").private, copies.state("toy"), messages) == ({}, ServingState("2", before="1"), [])
+
+
+def test_a_state_that_cannot_be_read_is_written_anew(sync, copies):
+    sync, messages, _ = sync
+    (copies.root / "toy" / "standing.json").write_text("")
+    sync.run_once()
+    assert (copies.state("toy"), messages) == (ServingState("1"), [])
+
+
+def test_a_model_whose_copies_cannot_be_updated_stops_no_other_and_is_told_once(sync, copies, monkeypatch):
+    sync, messages, _ = sync
+    aliases, update, updated = sync.registry.serving_aliases()["toy"], sync._update, []
+
+    def broken(model, aliases):
+        if model == "broken":
+            raise ValueError("no such thing")
+        updated.append(model)
+        return update(model, aliases)
+
+    monkeypatch.setattr(sync, "_update", broken)
+    for _ in range(2):
+        sync._update_changed({"broken": aliases, "toy": aliases}, {})
+    assert (set(updated), messages) == (
+        {"toy"},
+        [("its local copies cannot be updated", "ValueError: no such thing", "broken")],
+    )
 
 
 def test_a_champion_that_cannot_be_copied_leaves_the_one_before(sync, copies, monkeypatch):
