@@ -248,11 +248,13 @@ class Reader:
         key, kinds = self._spec.key, self._spec.features | self._spec.beside
         if not all(name in keyed for name in key):
             return None
+        for name in key:
+            if any(key_value is None or key_value == "" for key_value in keyed[name]):
+                raise invalid(
+                    f"{name!r} is part of the key and may not be null or empty; leave the key out, or send all.", name
+                )
         if len(key) == 1 and all(type(key_value) is str for key_value in keyed[key[0]]) and key[0] != self._spec.time:
             return checked_ids(keyed[key[0]], key[0])
-        for name in key:
-            if any(key_value is None for key_value in keyed[name]):
-                raise invalid(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
         texts = [[kind_of(kinds[name]).key_text(value, self._spec.timezone) for value in keyed[name]] for name in key]
         return checked_ids([row_id(parts) for parts in zip(*texts, strict=True)], key[0])
 

@@ -1,5 +1,6 @@
 """The part of the OpenAPI document that describes the routes of each model."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from evergreen.definition.kinds.register import kind_of
@@ -60,29 +61,12 @@ def _shown_rows(spec: Spec) -> list[list[Any]]:
     ]
 
 
-def _label_id(spec: Spec) -> dict[str, Any]:
-    """The id of a prediction; where the key is called id, what a request may have in that column."""
-    kind = (spec.features | spec.beside).get("id")
-    schema = kind_of(kind).kept_schema if kind and spec.key == ["id"] else {"type": ["string", "integer"]}
-    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    return schema | {"type": [name for name in types if name != "null"], "minLength": 1}
-
-
 def _labels(served: LoadedModel) -> dict[str, Any]:
     spec = served.spec
-    label = {
-        "type": "object",
-        "properties": {
-            "id": _label_id(spec),
-            "value": kind_of(spec.target).kept_schema,
-            "time": {"type": ["string", "null"], "format": "date-time"},
-        },
-        "required": ["id", "value"],
-        "additionalProperties": False,
-    }
+    forms = [_label(spec, properties, needed) for properties, needed in _identified(spec)]
     many = {
         "type": "object",
-        "properties": {"labels": {"type": "array", "items": label, "minItems": 1}},
+        "properties": {"labels": {"type": "array", "items": {"anyOf": forms}, "minItems": 1}},
         "required": ["labels"],
         "additionalProperties": False,
     }
@@ -91,10 +75,44 @@ def _labels(served: LoadedModel) -> dict[str, Any]:
             {"id": "the id of a prediction", "value": kind_of(spec.target).json_example, "time": "2026-01-31T12:00:00Z"}
         ]
     }
-    content = {"application/json": {"schema": {"oneOf": [label, many]}, "example": example}}
+    content = {"application/json": {"schema": {"oneOf": [*forms, many]}, "example": example}}
     return _post(
         f"label_{spec.model}", f"Send labels for predictions of {spec.model}", content, "the number of labels accepted"
     )
+
+
+def _label(spec: Spec, properties: dict[str, Any], needed: list[list[list[str]]]) -> dict[str, Any]:
+    """A label whose row is identified by some columns; of each of `needed`, all columns of one of the lists are."""
+    own = {"value": kind_of(spec.target).kept_schema, "time": {"type": ["string", "null"], "format": "date-time"}}
+    always = [name for lists in needed if len(lists) == 1 for name in lists[0]]
+    either = [{"anyOf": [{"required": names} for names in lists]} for lists in needed if len(lists) > 1]
+    schema = {
+        "type": "object",
+        "properties": own | properties,
+        "required": [*dict.fromkeys([*always, "value"])],
+        "additionalProperties": False,
+    }
+    return schema | {"allOf": either} if either else schema
+
+
+def _identified(spec: Spec) -> Iterator[tuple[dict[str, Any], list[list[list[str]]]]]:
+    """What identifies the row of a label: the id of a prediction, or the columns of the key."""
+    if spec.key != ["id"]:
+        yield {"id": {"type": ["string", "integer"], "minLength": 1}}, [[["id"]]]
+    if "id" not in spec.key or spec.key == ["id"]:
+        kinds, parsers = spec.features | spec.beside, parsing.loaded(spec.parsing)
+        read_from = {name: parsers[name].inputs(name) if name in parsers else [name] for name in spec.key}
+        columns = {name: _of_key(kinds.get(name, "text")) for name in spec.key}
+        columns |= {column: {} for name in spec.key if name in parsers for column in read_from[name]}
+        needed = [[[name]] if names == [name] else [[name], names] for name, names in read_from.items()]
+        yield columns, needed
+
+
+def _of_key(kind: str) -> dict[str, Any]:
+    """What a column of the key takes: nothing that is missing."""
+    schema = kind_of(kind).kept_schema
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return schema | {"type": [name for name in types if name != "null"], "minLength": 1}
 
 
 def _post(name: str, summary: str, content: dict[str, Any], success: str) -> dict[str, Any]:

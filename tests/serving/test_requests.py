@@ -362,6 +362,16 @@ def test_columns_that_are_none_or_come_twice_are_refused_where_columns_are_read(
     assert error.value.status == status
 
 
+@pytest.mark.parametrize("key", [["id"], ["id", "x"]])
+@pytest.mark.parametrize("content", ["application/json", "text/csv"])
+def test_an_empty_key_is_none_however_it_is_sent(key, content):
+    spec = spec_of(features={"x": "number"}, beside={"id": "text"}, key=key)
+    body = b"id,x\n,1.5\n" if content == "text/csv" else records({"id": "", "x": 1.5})
+    with pytest.raises(RequestError, match="'id' is part of the key and may not be null or empty") as error:
+        Reader(spec).read(body, content)
+    assert (error.value.status, error.value.field) == (422, "id")
+
+
 def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
     spec = spec_of(
         features={"store": "number", "x": "number"}, beside={"at": "datetime"}, key=["store", "at"], time="at"

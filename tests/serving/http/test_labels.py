@@ -1,12 +1,16 @@
 """Labels by POST: their ids are those of the rows in the lake, however the key is sent."""
 
+from types import SimpleNamespace
+
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 
 from evergreen import TimeFormat
 from evergreen.definition.parsing.columns import stored
 from serving.errors import RequestError
 from serving.http import labels
+from serving.http.openapi import with_model_paths
 from serving.requests import Reader
 from tests.serving.conftest import spec_of
 
@@ -65,3 +69,29 @@ def test_what_is_no_value_of_a_key_column_is_refused_by_its_name(change, field):
     with pytest.raises(RequestError, match="which is no value of this column of the key") as error:
         ids(SPEC, {"store": 7, "at": "2013-01-31", "code": "a", **change})
     assert (error.value.status, error.value.field) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("sent", "fits"),
+    [
+        ({"id": "a", "value": 1.5}, True),
+        ({"store": 7, "at": "2013-01-31T07:00:00", "code": "a", "value": 1.5}, True),
+        ({"store": 7, "Date": "31/1/2013", "Hour": 7, "code": "a", "value": None, "time": "2013-02-01T00:00:00"}, True),
+        ({"store": 7, "Date": "31/1/2013", "code": "a", "value": 1.5}, False),
+        ({"store": 7, "at": "2013-01-31T07:00:00", "value": 1.5}, False),
+        ({"store": 7, "at": "2013-01-31T07:00:00", "code": "", "value": 1.5}, False),
+        ({"store": 7, "at": "2013-01-31T07:00:00", "code": "a", "id": "a", "value": 1.5}, False),
+        ({"value": 1.5}, False),
+    ],
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_the_document_takes_what_is_taken(sent, fits, many):
+    paths = with_model_paths({"paths": {}}, {"toy": SimpleNamespace(spec=SPEC)})["paths"]
+    schema = paths["/models/toy/labels"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    body = {"labels": [sent]} if many else sent
+    assert Draft202012Validator(schema).is_valid(body) == fits
+    try:
+        taken = labels.read(SPEC, orjson.dumps(body), 10)["values"] == [sent["value"]]
+    except RequestError:
+        taken = False
+    assert taken == fits
