@@ -52,7 +52,9 @@ def serve(
     megabytes: Annotated[float, typer.Option(help="The largest request body.", min=0.001)] = 16,
     seconds: Annotated[float, typer.Option(help="The time a request body may take to arrive.", min=0.1)] = 30,
     at_once: Annotated[int, typer.Option(help="The most concurrent requests per worker; more get 503.", min=1)] = 1_000,
-    per_key: Annotated[int, typer.Option(help="The most concurrent requests per API key; more get 429.", min=1)] = 500,
+    per_key: Annotated[
+        int, typer.Option(help="The most concurrent requests per API key, in each worker; more get 429.", min=1)
+    ] = 500,
     log_full: Annotated[
         Literal["refuse", "drop"],
         typer.Option(help="When predictions cannot be logged: refuse the request, or drop the log entry."),

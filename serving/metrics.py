@@ -23,9 +23,12 @@ class Metrics:
     ----------
     log : Path
         The folder of all workers' log slots.
+    first : bool
+        Whether this worker counts what all of them do once.
     """
 
     log: Path
+    first: bool = True
     _by_model_and_status: dict[tuple[str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
     _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -64,10 +67,11 @@ class Metrics:
         if dropped:
             self._dropped.inc(dropped)
 
-    def record_swap(self, model: str, version: str) -> None:
-        """Record that a version took over."""
+    def record_version(self, model: str, version: str, before: str | None) -> None:
+        """Record which version predicts, and whether it took over from another one."""
         self._version.labels(model).set(int(version))
-        self._swaps.labels(model).inc()
+        if self.first:
+            self._swaps.labels(model).inc(before not in (None, version))
 
     def exposition(self, models: Collection[str] | None = None) -> bytes:
         """The metrics of all workers in Prometheus' text format; with `models`, only the series of these."""

@@ -19,9 +19,9 @@ class Limits:
     seconds : float
         Time within which a request body must arrive.
     at_once : int
-        Concurrent requests; more get status 503.
+        Concurrent requests of one worker; more get status 503.
     per_key : int
-        Concurrent requests of one API key; more get status 429.
+        Concurrent requests of one API key in one worker; more get status 429.
     """
 
     rows: int = 10_000

@@ -20,7 +20,8 @@ from serving.inference.micro_batching import MicroBatcher
 from serving.metrics import Metrics
 from serving.options import Limits
 
-_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "not every model can predict yet; the text says why"}}
+_UNREADY = "not every model can predict yet, or predictions cannot be logged; the text says why"
+_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": _UNREADY}}
 
 
 def application(models: Models, batches: MicroBatcher, limits: Limits, worker_metrics: Metrics) -> ApiKeyAuth:
@@ -33,7 +34,7 @@ def application(models: Models, batches: MicroBatcher, limits: Limits, worker_me
         redoc_url=None,
     )
 
-    _add_health(app, models)
+    _add_health(app, models, batches)
     _add_state(app, models, worker_metrics)
     _add_pages(app, models)
 
@@ -49,23 +50,26 @@ def application(models: Models, batches: MicroBatcher, limits: Limits, worker_me
         return JSONResponse({"error_code": code, "message": message}, error.status_code, error.headers)
 
     return ApiKeyAuth(
-        ModelEndpoints(app, models, CanaryRouter(models, batches), limits, worker_metrics), limits.per_key
+        ModelEndpoints(app, models, CanaryRouter(models, batches), limits, worker_metrics),
+        limits.per_key,
+        worker_metrics.record_request,
     )
 
 
-def _add_health(app: FastAPI, models: Models) -> None:
+def _add_health(app: FastAPI, models: Models, batches: MicroBatcher) -> None:
     @app.get("/ping", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
     @app.get("/health", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
     async def health() -> Response:
-        """200 once every model can predict."""
-        return _health(models.unready())
+        """200 once every model can predict, and while predictions can be logged."""
+        return _health(models.unready() or batches.unready())
 
     @app.get("/models/{model}/ping", response_class=PlainTextResponse, include_in_schema=False)
     @app.get("/models/{model}/health", response_class=PlainTextResponse, include_in_schema=False)
     async def health_of(model: str, request: Request) -> Response:
         """200 once the model can predict."""
         require(request.scope, model)
-        return _health("" if model in models.served else models.unready() or f"There is no model {model!r}.")
+        absent = "" if model in models.served else models.unready() or f"There is no model {model!r}."
+        return _health(absent or batches.unready())
 
     @app.get("/version", response_class=PlainTextResponse, tags=["state"])
     async def mlflow_version() -> str:

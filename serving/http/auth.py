@@ -1,6 +1,7 @@
 """Authentication by API key: which key may use which models, and its limit of concurrent requests."""
 
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,14 @@ class ApiKeyAuth:
     app : ASGI application
         Gets the allowed models as ``allowed`` in the scope; None means all.
     per_key : int
-        Concurrent requests allowed for one key.
+        Concurrent requests allowed for one key in this worker.
+    record : callable
+        Called with no model, the status and the seconds of each request that is refused here.
     """
 
     app: Any
     per_key: int
+    record: Callable[[str, int, float], object] = lambda *_: None
     _keys: Keys = field(default_factory=Keys.read)
     _changed: tuple[int, ...] = field(default_factory=file_state)
     _origins: Origins = field(default_factory=Origins)
@@ -44,12 +48,13 @@ class ApiKeyAuth:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        keys, digest = self._keys, None
+        arrived, keys, digest = time.perf_counter(), self._keys, None
         try:
             self._origins.check(scope["headers"], keys.required)
             if keys.required and scope["path"] not in _OPEN:
                 digest = self._authenticated(dict(scope["headers"]).get(b"authorization", b""))
         except RequestError as error:
+            self.record("", error.status, time.perf_counter() - arrived)
             await refuse(send, error)
             return
         if digest is None:
@@ -69,7 +74,10 @@ class ApiKeyAuth:
             message = "The request has no valid API key. Send one as `Authorization: Bearer KEY`."
             raise RequestError(401, "UNAUTHENTICATED", message)
         if self._concurrent.get(digest, 0) >= self.per_key:
-            message = f"This API key already has {self.per_key} requests in progress. Send this one again in a second."
+            message = (
+                f"The worker already has {self.per_key} requests of this API key in progress. Send this one again in a "
+                "second."
+            )
             raise RequestError(429, "REQUEST_LIMIT_EXCEEDED", message)
         return digest
 

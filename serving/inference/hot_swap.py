@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -51,24 +50,24 @@ class Models:
         """Whether a model may be served soon, though it is not yet."""
         return not self.served or name in {*self.names, *self._wanted()}
 
-    async def follow(self, after_check: Callable[[], None], seconds: float = 0.2) -> None:
-        """Replace versions that have a successor, forever; `after_check` is called after each check."""
+    async def follow(self, seconds: float = 0.2) -> None:
+        """Replace versions that have a successor, forever."""
         sys.setswitchinterval(_SWITCH)
         while True:
             await self.swap_changed()
-            after_check()
             await asyncio.sleep(seconds)
 
     async def swap_changed(self) -> None:
         """Replace versions that have a successor, and drop those of retired models.
 
-        After an error of the disk, the next check tries again.
+        After an error of the disk, or a file that cannot be read, the next check tries again; other models go on.
         """
         with suppress(OSError):
             wanted = self._wanted()
             for name, changed in wanted.items():
                 if self._applied.get(name) != changed:
-                    await self._swap(name, changed)
+                    with suppress(OSError, ValueError):
+                        await self._swap(name, changed)
             for name in {*self.served} - {*wanted}:  # it was retired
                 for loaded in (self.served, self.canaries, self._applied):
                     loaded.pop(name, None)
@@ -77,10 +76,11 @@ class Models:
         state = self.copies.state(name)
         if state is None or not self.copies.has(name, state.champion):
             return
-        champion = await self._loaded(name, state.champion, self.served.get(name), CHAMPION)
-        if champion is not None and champion is not self.served.get(name):
+        served = self.served.get(name)
+        champion = await self._loaded(name, state.champion, served, CHAMPION)
+        if champion is not None and champion is not served:
             self.served[name] = champion
-            self.metrics.record_swap(name, state.champion)
+            self.metrics.record_version(name, state.champion, None if served is None else served.spec.number)
         before = self.canaries.pop(name, None)
         if state.canary:
             canary = await self._loaded(name, state.canary, before.served if before else None, CANARY)
@@ -90,9 +90,9 @@ class Models:
 
     async def _loaded(self, name: str, number: str, before: LoadedModel | None, role: str) -> LoadedModel | None:
         """A version, loaded and warm; None if it cannot predict, which is reported to the supervisor."""
-        if before is not None and before.spec.number == number:
-            return before
         try:
+            if before is not None and before.spec == self.copies.spec(name, number):
+                return before
             return await asyncio.to_thread(load, self.copies, name, number, self.most, role)
         except Exception as error:  # any error of an estimator: the old version stays active
             self.copies.refuse(name, number, f"{type(error).__name__}: {error}")

@@ -80,6 +80,11 @@ class MicroBatcher:
         self._queue.append(request)
         return await request.future
 
+    def unready(self) -> str:
+        """Why no prediction is returned now, as far as the log is the reason; empty if it is not."""
+        problem = self.log.problem() if self.full == "refuse" else ""
+        return f"The prediction log cannot be written ({problem}), so no prediction is returned." if problem else ""
+
     def ids(self, count: int) -> list[str]:
         """New unique ids."""
         return [f"{self._prefix}-{next(self._id_numbers):x}" for _ in range(count)]

@@ -53,6 +53,8 @@ class Log:
     _written_heads: set[str] = field(default_factory=set, init=False)
     _closed_size: int = field(default=0, init=False)
     _measure_from: float = field(default=0.0, init=False)
+    _problem: str = field(default="", init=False)
+    _refused_size: int = field(default=0, init=False)
 
     def open(self) -> None:
         """Close the segment that a killed process left open, and start a new one."""
@@ -75,19 +77,32 @@ class Log:
         OSError
             The line could not be written, or the log has reached its limit; the segment is unchanged.
         """
-        if self._file < 0:
-            self.open()
         data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-        if head[0] not in self._written_heads:
-            data = orjson.dumps({"head": head[0], **head[1]}, option=orjson.OPT_APPEND_NEWLINE) + data
-        self._check_limit(len(data))
         try:
+            if self._file < 0:
+                self.open()
+            if head[0] not in self._written_heads:
+                data = orjson.dumps({"head": head[0], **head[1]}, option=orjson.OPT_APPEND_NEWLINE) + data
             self._append(data)
-        except OSError:
-            os.ftruncate(self._file, self._size)
+        except OSError as error:
+            self._problem, self._refused_size = str(error.strerror), len(data)
             raise
+        self._problem = ""
         self._written_heads.add(head[0])
         self._size += len(data)
+
+    def problem(self) -> str:
+        """Why the last line could not be written; empty if it was, or if as many bytes can be written by now."""
+        if self._problem:
+            try:
+                if self._file < 0:
+                    self.open()
+                self._append(b" " * self._refused_size)  # after a kill here, an incomplete last line, which is left out
+                os.ftruncate(self._file, self._size)
+                self._problem = ""
+            except OSError as error:
+                self._problem = str(error.strerror)
+        return self._problem
 
     def rotate(self, at_once: bool = False) -> bool:
         """Close the segment if it is due, and start another one; return whether it was closed."""
@@ -123,9 +138,15 @@ class Log:
         self._measure_from = ended + _MEASURE_PAUSE * (ended - began)
 
     def _append(self, data: bytes) -> None:
-        written = os.write(self._file, data)
-        while written < len(data):
-            written += os.write(self._file, data[written:])
+        """Append bytes, all or none."""
+        self._check_limit(len(data))
+        try:
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
 
     def _begin(self) -> None:
         self._file = os.open(self.slot / _OPEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)

@@ -23,6 +23,7 @@ from serving.model_cache import ModelCache
 from serving.options import Options
 
 _OPEN_FILES = 65_536
+_WATCH_EVERY = 0.2  # seconds
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int, ready: int) -> None:
@@ -40,7 +41,7 @@ async def work(root: Path, options: Options, slot: str, descriptor: int, ready: 
     ready : int
         The file descriptor to write to once requests are answered.
     """
-    log, metrics = Log(root / "log" / slot, limit=options.log_bytes), Metrics(root / "log")
+    log, metrics = Log(root / "log" / slot, limit=options.log_bytes), Metrics(root / "log", first=slot == "0")
     models = Models(ModelCache(root / "models"), options.names, options.limits.rows, metrics)
     app = application(models, MicroBatcher(log, metrics, options.full), options.limits, metrics)
     log.slot.mkdir(parents=True, exist_ok=True)
@@ -64,21 +65,25 @@ async def work(root: Path, options: Options, slot: str, descriptor: int, ready: 
 
         tell_ready = cache(partial(os.write, ready, b"1"))
 
-        def after_check() -> None:
-            with suppress(OSError):
-                log.rotate()
-            app.reload()
-            if server.started:
+        async def watch() -> None:
+            while True:
                 with suppress(OSError):
-                    tell_ready()
+                    log.rotate()
+                app.reload()
+                if server.started:
+                    with suppress(OSError):
+                        tell_ready()
+                await asyncio.sleep(_WATCH_EVERY)
 
         # Load the models before the first request is read, so that it waits instead of getting 404.
         await models.swap_changed()
-        following = asyncio.create_task(models.follow(after_check))
+        # Each by itself: while a model loads, a key that was revoked is refused and the log goes on to the lake.
+        tasks = [asyncio.create_task(work) for work in (models.follow(), watch())]
         try:
             await server.serve(sockets=[socket.socket(fileno=descriptor)])
         finally:
-            following.cancel()
+            for task in tasks:
+                task.cancel()
             with suppress(OSError):
                 log.close()
 

@@ -138,7 +138,7 @@ def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
     assert listed == routes | posts
     meters.record_request("m", 200, 0.1)
     meters.record_rows("m", "1", 1, dropped=1)
-    meters.record_swap("m", "1")
+    meters.record_version("m", "1", None)
     kinds = {
         line.split()[2]: line.split()[3]
         for line in meters.exposition().decode().splitlines()

@@ -81,7 +81,7 @@ def test_every_metric_of_the_dashboard_is_in_a_scrape(write_model, tmp_path):
     service = Metrics(tmp_path)
     service.record_request("toy", 200, 0.01)
     service.record_rows("toy", "1", 1)
-    service.record_swap("toy", "1")
+    service.record_version("toy", "1", None)
     answer = Pages()("/metrics")
     assert "evergreen_health" in answer.text
     whole = metrics.exposition(Known([SEEN])).decode()

@@ -25,12 +25,13 @@ class Running:
         self.log, metrics = Log(root / "0"), Metrics(root)
         self.log.open()
         self.models = Models(copies, [], limits.rows, metrics)
-        self.app = application(self.models, MicroBatcher(self.log, metrics), limits, metrics)
+        self.batches = MicroBatcher(self.log, metrics)
+        self.app = application(self.models, self.batches, limits, metrics)
 
     @asynccontextmanager
     async def client(self):
         """Ask while it follows its copies."""
-        following = asyncio.create_task(self.models.follow(lambda: None, 0.02))
+        following = asyncio.create_task(self.models.follow(0.02))
         try:
             await self.until(lambda: not self.models.unready() or not self.models.copies.models())
             transport = httpx.ASGITransport(self.app)

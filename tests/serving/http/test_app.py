@@ -318,5 +318,45 @@ def test_the_meters_tell_what_happened(running):
         'evergreen_requests_total{model="",status="404"} 1.0',
         'evergreen_rows_total{model="toy",version="1"} 2.0',
         'evergreen_model_version{model="toy"} 1.0',
-        'evergreen_swaps_total{model="toy"} 1.0',
+        'evergreen_swaps_total{model="toy"} 0.0',
     } <= lines
+
+
+def test_what_needs_a_key_is_counted_where_it_is_refused(running, tmp_path, monkeypatch):
+    key, line = keys.new_key([])
+    (tmp_path / "keys").write_text(line)
+    monkeypatch.setenv(keys.KEYS_FILE, str(tmp_path / "keys"))
+    running = Running(running.models.copies)
+    headers = {"authorization": f"Bearer {key}"}
+    *_, page = ask(running, post(), ("GET", "/models", {}), ("GET", "/metrics", {"headers": headers}))
+    assert 'evergreen_requests_total{model="",status="401"} 2.0' in page.text.splitlines()
+
+
+@pytest.mark.parametrize("path", ["/health", "/models/toy/health"])
+def test_health_says_that_predictions_cannot_be_logged_and_recovers_by_itself(running, monkeypatch, path):
+    def none_left(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def asked():
+        async with running.client() as client:
+            statuses = [(await client.get(path)).status_code]
+            with monkeypatch.context() as patch:
+                patch.setattr("serving.log.segments.os.write", none_left)
+                statuses += [(await client.post("/invocations", json=BODY)).status_code]
+                for _ in range(2):
+                    answer = await client.get(path)
+                    statuses.append(answer.status_code)
+                    assert "cannot be written (No space left on device)" in answer.text
+            return [*statuses, (await client.get(path)).status_code]
+
+    assert asyncio.run(asked()) == [200, 503, 503, 503, 200]
+    assert running.logged() == []
+
+
+def test_health_stays_where_predictions_are_returned_without_a_log(running, monkeypatch):
+    def none_left(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    running.batches.full = "drop"
+    monkeypatch.setattr("serving.log.segments.os.write", none_left)
+    assert [answer.status_code for answer in ask(running, post(), ("GET", "/health", {}))] == [200, 200]
