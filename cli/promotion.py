@@ -65,7 +65,7 @@ def challenge(
     challenger = stores.registry.version(model, version)
     if CHAMPION in challenger.aliases:
         raise PromotionError(
-            f"{challenger} is the champion, and does not run beside itself. `evergreen models {model}` lists the others."
+            f"{challenger} is the champion, and cannot run beside itself. `evergreen models {model}` lists the others."
         )
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
     audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
