@@ -1,5 +1,6 @@
 """The loop by hand: ingest, train, refresh, monitor, score."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +12,24 @@ from evergreen.exit_codes import Exit
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.QUARANTINED, Exit.BUSY)
-def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
+def ingest(
+    model: ModelName,
+    as_of: AsOf = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Compare all rows from this time on with the lake too, in UTC: so corrections of before the lookback "
+            "are taken in.",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            metavar="TIME",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Read new rows, check them against the contract, and add them to the lake.
 
-    A batch that breaks its contract goes into quarantine as a whole.
+    A batch that breaks its contract goes into quarantine as a whole. Rows of before the lookback that come late are
+    found by their count; those that were corrected are read again with --since.
     """
     from flows.runtime import temporary_server
 
@@ -26,7 +41,7 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     from flows.runtime.terminal import attended
 
     attended(model)
-    batches = run(model, as_of=utc(as_of))
+    batches = run(model, as_of=utc(as_of), since=utc(since))
     held = [batch.batch for batch in batches if batch.fate == "quarantined"]
     train = f"evergreen train {model}{as_typed(as_of)}"
     then = f"evergreen quarantine show {model} {held[0]}" if held else train

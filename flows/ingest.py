@@ -15,12 +15,13 @@ from tasks.support.events import emit_arrival
 
 
 @loop_flow("ingest", run_name)
-def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
+def ingest(model: ModelName, as_of: AsOf = None, since: AsOf = None) -> list[Ingested]:
     """Ingest new rows: check the contract, land batches that pass, quarantine batches that do not.
 
     Args:
         model: A file in models/, by its name.
         as_of: The end of the period to ingest; None for now.
+        since: Compare all rows from this time on with the lake, for corrections of before the lookback; None for none.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "ingest"):
@@ -30,8 +31,13 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         periods = batch.outstanding(definition, stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
-        if periods and definition.source.countable:
-            batches += stage.ingest_late(stores, model, periods[0][0], at)
+        due = periods[0][0] if periods else None
+        if due is not None and definition.source.countable:
+            batches += stage.ingest_late(stores, model, due, at)
+        if since is not None:
+            batches += stage.ingest_again(stores, model, timestamp_of(since), due, at)
+        if due is not None:
+            batches += stage.look_at_files(stores, model, due, at, told=since is None)
         if label_feedback.exists(stores.lake, definition):
             batches += apply_labels(stores, model, at)
     emit_arrival(stores, model, batches)

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.ingestion import batch, late
+from evergreen.ingestion import again, batch, late
 from evergreen.ingestion.batch import Batch, Ingested, undeclared
 from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.reports import html
@@ -45,6 +45,26 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
     if more and not batches and not lake.exists(name):
         return [late.given_up(model, more, before, as_of)]
     return batches
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def ingest_again(
+    stores: Stores, name: str, since: pd.Timestamp, due: pd.Timestamp | None, as_of: pd.Timestamp
+) -> list[Ingested]:
+    """Compare the source's rows from a time up to the next batch with the lake, and ingest those that differ."""
+    model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
+    arrived, batches = again.after(lake, model, as_of), []
+    for place, (low, high) in enumerate(again.periods(model, lake, quarantine, since, due)):
+        batch = again.of_period(model, lake, quarantine, low, high, arrived + place * pd.Timedelta(1, "us"))
+        batches += [land_or_quarantine(stores, batch)] if batch else []
+    return batches
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def look_at_files(stores: Stores, name: str, due: pd.Timestamp, as_of: pd.Timestamp, *, told: bool) -> list[Ingested]:
+    """Tell of files that were changed otherwise than at their end, unless all their rows were compared."""
+    found = again.rewritten(loader.load(name), stores.lake, stores.quarantine, due, as_of)
+    return [found] if found and told else []
 
 
 def land_or_quarantine(stores: Stores, batch: Batch) -> Ingested:

@@ -139,6 +139,10 @@ class Source(BaseModel, ABC):
         """Return how many rows lie on each day before `until`, in the model's time zone; empty where it cannot."""
         return {}
 
+    def rewritten(self, known: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+        """Return the files that were changed otherwise than at their end, and what they are now, for the next time."""
+        return [], {}
+
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Yield all rows, whatever their time, in pieces of this many rows.
 

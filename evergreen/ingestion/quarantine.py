@@ -205,6 +205,14 @@ class Quarantine:
         if others != counts:
             self.keep_surplus(entry.model, others)
 
+    def files(self, model: str) -> dict[str, Any]:
+        """What the source's files were at the last ingest, as `evergreen.ingestion.sources.file_changes` has it."""
+        return dict(self._read_beside(model, "files") or {})
+
+    def keep_files(self, model: str, known: Mapping[str, Any]) -> None:
+        """Keep what `files` gives."""
+        self._write_beside(model, "files", known)
+
     def undeclared(self, model: str) -> set[str] | None:
         """The columns that the source had besides the declared ones when it was last read; None before."""
         known = self._read_beside(model, "undeclared")

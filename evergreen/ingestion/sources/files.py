@@ -26,6 +26,7 @@ from evergreen.ingestion.sources.file_access import (
     resolved,
     time_kinds,
 )
+from evergreen.ingestion.sources.file_changes import compared
 from evergreen.ingestion.sources.growth import unless_growing
 from evergreen.ingestion.sources.places import format_of, local, passed_over
 from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
@@ -133,6 +134,12 @@ class Files(Source):
             day = f"CAST({scan.time} AS DATE)"
             sql = f"SELECT {day} AS day, count(*) AS n FROM {scan.rows} WHERE {scan.time} < ? GROUP BY 1"
             return counts(scan.frame(sql, [scan.bound(until)]))
+
+    def rewritten(self, known: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+        """Return the files that do not begin any more with what they held; of files elsewhere that is not seen."""
+        if "://" in expanded(self.path):
+            return [], {}
+        return compared(map(Path, local(self.path).files), known)
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""
