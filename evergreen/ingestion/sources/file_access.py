@@ -186,7 +186,7 @@ def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> Place:
         connection.register_filesystem(files)
         if not files.isdir(place):
             return Place(uri)
-        ending, chosen = of_folder(sorted(files.find(place)))
+        ending, chosen = of_folder(sorted(files.find(place)), place, uri)
         return Place(f"{uri.rstrip('/')}/**/*{ending}", [str(files.unstrip_protocol(path)) for path in chosen])
 
 

@@ -3,11 +3,13 @@
 import glob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
+from urllib.parse import quote
 
 from evergreen.addresses import expanded
 from evergreen.errors import SourceError
+from evergreen.lake.live_files import live_files
 from evergreen.settings import Settings
 from evergreen.sql import literal
 
@@ -21,6 +23,8 @@ FORMATS = {
 }
 ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_HIDDEN = (".", "~$")  # of editors, notebooks, file systems and spreadsheets that are open
+_DELTA = "_delta_log"
 _TOLD = 3  # files that are passed over, by name
 _File = TypeVar("_File", Path, str)
 
@@ -102,36 +106,62 @@ def at(path: Path) -> Place:
     if not path.is_dir():
         return Place(str(path), matching(str(path)))
     files = sorted(file for file in path.rglob("*") if not file.is_dir())
-    ending, chosen = of_folder(files)
+    ending, chosen = of_folder(files, str(path))
     read = {*chosen}
     return Place(f"{path}/**/*{ending}", chosen, [file for file in files if file not in read])
 
 
 def matching(pattern: str) -> list[Path]:
-    """The local files of a pattern, in order."""
+    """The local files of a pattern, in order; hidden ones only if the pattern names them."""
     root = Path(pattern).anchor
-    return sorted(file for file in Path(root).glob(pattern.removeprefix(root)) if not file.is_dir())
+    named = sum(part.startswith(_HIDDEN) for part in Path(pattern).parts)
+    files = [file for file in Path(root).glob(pattern.removeprefix(root)) if not file.is_dir()]
+    return sorted(file for file in files if sum(part.startswith(_HIDDEN) for part in file.parts) <= named)
 
 
-def of_folder(files: Sequence[_File]) -> tuple[str, list[_File]]:
+def of_folder(files: Sequence[_File], root: str, uri: str = "") -> tuple[str, list[_File]]:
     """Which files of a folder are read: Parquet, or CSV where there is none, or another format; and their names' end.
+
+    Hidden files are not, nor what other programs keep beside tables; of a Delta table its live files are.
+
+    Parameters
+    ----------
+    files : sequence of Path or str
+    root, uri : str
+        The folder as it stands at the beginning of each, and its address if that is another.
+
+    Raises
+    ------
+    SourceError
+        A Delta table is not in its files alone.
 
     Examples
     --------
-    >>> of_folder(["a.txt", "b.csv.gz", "c.csv"])
-    ('.csv*', ['b.csv.gz', 'c.csv'])
+    >>> of_folder(["a.txt", "b.csv.gz", "c.csv", "c.csv.bak", "_tmp/d.csv", ".old/e.csv", "_x=1/f.csv"], "")
+    ('.csv*', ['b.csv.gz', 'c.csv', '_x=1/f.csv'])
     """
+    parts = {file: PurePosixPath(str(file).removeprefix(root).lstrip("/")).parts for file in files}
+    tables = {own[: own.index(_DELTA)] for own in parts.values() if _DELTA in own}
+    live = {"/".join((*table, file)) for table in tables for file in live_files("/".join((uri or root, *table)))}
+    seen = [
+        file
+        for file, own in parts.items()
+        if not any(map(_is_passed_over, own))
+        and (not any(own[: len(table)] == table for table in tables) or {"/".join(own), quote("/".join(own))} & live)
+    ]
     first, *others = ENDINGS
-    if whole := [file for file in files if _name(file).endswith(first)]:
+    if whole := [file for file in seen if parts[file][-1].endswith(first)]:
         return first, whole
     for ending in others:
-        if some := [file for file in files if ending in _name(file)]:
+        ends = tuple(f"{ending}{packing}" for packing in ("", *PACKINGS))
+        if some := [file for file in seen if parts[file][-1].endswith(ends)]:
             return f"{ending}*", some
     return first, []
 
 
-def _name(file: Path | str) -> str:
-    return (file if isinstance(file, PurePath) else PurePosixPath(file)).name
+def _is_passed_over(part: str) -> bool:
+    """Whether a folder or file is hidden, or kept by a program for itself; a partition is not, whatever its column."""
+    return part.startswith(_HIDDEN) or (part.startswith("_") and "=" not in part)
 
 
 def passed_over(path: str) -> str:
@@ -140,12 +170,19 @@ def passed_over(path: str) -> str:
     if "://" in expanded(path) or not folder.is_dir():
         return ""
     place = at(folder)
-    names = [file.relative_to(folder) for file in place.others if _is_table(file)]
-    others = [str(name) for name in names if not any(part.startswith((".", "_")) for part in name.parts)]  # of Spark
-    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+    names = [file.relative_to(folder) for file in place.others if file.is_file()]
+    names = [name for name in names if not any(map(_is_passed_over, name.parent.parts))]  # of Spark
     kind = place.pattern.rsplit("/", 1)[-1]
-    shown = ", ".join(others[:_TOLD]) + more
-    return f"not read in {path}: {shown}; of a folder one kind of files is read, here {kind}" if others else ""
+    tables = [str(name) for name in names if _is_table(name) and not _is_passed_over(name.name)]
+    like = [str(name) for name in names if kind[1:-1] in name.name and not name.name.startswith(_HIDDEN)]
+    like = [name for name in like if kind.endswith("*") and name not in tables]
+    told = [f"{_some(tables)}; of a folder one kind of files is read, here {kind}"] if tables else []
+    told += [f"{_some(like)}; their names do not end so, or begin with _"] if like else []
+    return "; ".join(f"not read in {path}: {part}" for part in told)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
 
 
 def _is_table(file: Path) -> bool:
@@ -153,4 +190,4 @@ def _is_table(file: Path) -> bool:
     name = file.name.lower()
     packing = next((ending for ending in PACKINGS if name.endswith(ending)), "")
     is_named = name.removesuffix(packing).endswith(tuple(ending for ending in ENDINGS if ending != ".txt"))
-    return (is_named or packing == ".zip") and file.is_file()
+    return is_named or packing == ".zip"

@@ -1,5 +1,6 @@
 """The source `Files` on real files, a real in-memory file system and a real server."""
 
+import gzip
 import threading
 import traceback
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ import duckdb
 import fsspec
 import pandas as pd
 import pytest
+from deltalake import write_deltalake
 
 from evergreen import Csv, Files
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
@@ -299,6 +301,51 @@ def test_structs_whose_names_differ_in_case_in_another_order_are_refused(toy, tm
         rows[[*table([START]), *order]].to_parquet(tmp_path / f"{name}.parquet")
     with pytest.raises(SourceShapeError, match=r"2.parquet has the columns Age, age"):
         read(toy(source=Files(path=f"{tmp_path}/*.parquet")))
+
+
+BESIDE = [
+    "s.csv.bak",
+    "s.csv.part",
+    "s.csv~",
+    ".ipynb_checkpoints/s.csv",
+    ".s.csv",
+    "~$s.csv",
+    "_tmp/0/s.csv",
+    "_s.csv",
+]
+
+
+def test_copies_of_editors_and_halves_of_writers_are_no_files_of_a_folder(toy, tmp_path):
+    for name in ["s.csv", "_x=1/s.csv.gz", *BESIDE]:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        pack = gzip.compress if name.endswith(".gz") else bytes
+        path.write_bytes(pack(f"id,at,x,y\n{name},2013-01-01 01:00,1,2\n".encode()))
+    model = toy(source=Files(path=str(tmp_path), csv=Csv()), features={"x": "number"}, extra={}, slices=[])
+    assert sorted(read(model)["id"]) == ["_x=1/s.csv.gz", "s.csv"]
+    told = "_s.csv, s.csv.bak, s.csv.part and 1 more; their names do not end so, or begin with _"
+    assert model.source.passed_over().endswith(told)
+    spread = toy(source=Files(path=f"{tmp_path}/**/s.csv", csv=Csv()), features={"x": "number"}, extra={}, slices=[])
+    assert sorted(read(spread)["id"]) == ["_tmp/0/s.csv", "s.csv"]
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_of_a_delta_table_the_live_files_are_read(toy, tmp_path, partitioned):
+    rows = table(HOURS).assign(at=HOURS, group="a b").head(10)
+    by = {"partition_by": ["group"]} if partitioned else {}
+    write_deltalake(tmp_path / "t", rows, **by)
+    write_deltalake(tmp_path / "t", rows.tail(3), mode="overwrite", **by)
+    assert len(list((tmp_path / "t").rglob("*.parquet"))) == 2
+    model = toy(source=Files(path=str(tmp_path / "t")))
+    assert read(model, until=START + 9 * DAY)["id"].tolist() == rows["id"].tail(3).tolist()
+
+
+def test_a_delta_table_that_deletes_rows_within_files_is_refused(toy, tmp_path):
+    write_deltalake(tmp_path, table(HOURS), configuration={"delta.enableDeletionVectors": "true"})
+    log = tmp_path / "_delta_log" / f"{0:020}.json"
+    log.write_text(log.read_text().replace('"timestampNtz"', '"timestampNtz","deletionVectors"'))
+    with pytest.raises(SourceSetupError, match="uses deletionVectors, so its files alone do not tell its rows"):
+        read(toy(source=Files(path=str(tmp_path))))
 
 
 def test_what_lies_beside_tables_and_is_none_is_not_told(tmp_path):
