@@ -141,22 +141,25 @@ def of_folder(files: Sequence[_File], root: str, uri: str = "") -> tuple[str, li
     ('.csv*', ['b.csv.gz', 'c.csv', '_x=1/f.csv'])
     """
     parts = {file: PurePosixPath(str(file).removeprefix(root).lstrip("/")).parts for file in files}
-    tables = {own[: own.index(_DELTA)] for own in parts.values() if _DELTA in own}
-    live = {"/".join((*table, file)) for table in tables for file in live_files("/".join((uri or root, *table)))}
-    seen = [
-        file
-        for file, own in parts.items()
-        if not any(map(_is_passed_over, own))
-        and (not any(own[: len(table)] == table for table in tables) or {"/".join(own), quote("/".join(own))} & live)
-    ]
-    first, *others = ENDINGS
-    if whole := [file for file in seen if parts[file][-1].endswith(first)]:
-        return first, whole
-    for ending in others:
+    names = _live(set(parts.values()), uri or root)
+    seen = [file for file in files if parts[file] in names]
+    if whole := [file for file in seen if parts[file][-1].endswith(ENDINGS[0])]:
+        return ENDINGS[0], whole
+    for ending in ENDINGS[1:]:
         ends = tuple(f"{ending}{packing}" for packing in ("", *PACKINGS))
         if some := [file for file in seen if parts[file][-1].endswith(ends)]:
             return f"{ending}*", some
-    return first, []
+    return ENDINGS[0], []
+
+
+def _live(files: set[tuple[str, ...]], address: str) -> set[tuple[str, ...]]:
+    """Those of a folder's files that hold rows, by the parts of their paths; of a Delta table what its log names."""
+    seen = {own for own in files if not any(map(_is_passed_over, own))}
+    for table in {own[: own.index(_DELTA)] for own in files if _DELTA in own}:
+        live = live_files("/".join([address, *table]))
+        within = {own: "/".join(own[len(table) :]) for own in seen if own[: len(table)] == table}
+        seen -= {own for own, name in within.items() if not {name, quote(name)} & live}
+    return seen
 
 
 def _is_passed_over(part: str) -> bool:
