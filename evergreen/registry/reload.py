@@ -5,6 +5,7 @@ check costs only the loading, and uses no state of the process that trained.
 """
 
 import atexit
+import itertools
 import json
 import os
 import subprocess
@@ -22,12 +23,14 @@ from evergreen.registry.model_store import input_example, load_saved, stored_sig
 
 # Imported once, by the helper, and inherited by every child.
 _INHERITED = ("mlflow.models", "skops.io", "sklearn.ensemble", "sklearn.pipeline")
+_DIED = "the fresh process died"
 
 
 class Reloader:
     """The helper process; start it early, and its imports run beside the training."""
 
     def __init__(self) -> None:
+        self._numbers = itertools.count()
         self._process = subprocess.Popen(  # noqa: S603 - no word from outside
             lifeline.command(__name__),
             env=lifeline.environment(),
@@ -54,10 +57,11 @@ class Reloader:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"path": path, "trusted": trusted}) + "\n")
+        number = next(self._numbers)
+        self._process.stdin.write(json.dumps({"number": number, "path": path, "trusted": trusted}) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        response = json.loads(line) if line else {"error": "the fresh process died"}
+        answers = map(_parsed, iter(self._process.stdout.readline, ""))
+        response = next((answer for answer in answers if answer.get("number") == number), {"error": _DIED})
         if "error" in response:
             raise RuntimeError(response["error"])
         return np.asarray(response["predictions"], dtype=np.float64)
@@ -97,18 +101,33 @@ def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
 
 def _serve() -> None:
     """Answer each line of JSON on standard input with another one, from a separate child process."""
+    # Whatever a library or a user's code prints, also from C, goes where errors go, and is no answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for name in _INHERITED:
         import_module(name)
 
     helper = os.getpid()
     for line in sys.stdin:
+        request = json.loads(line)
+        number = request.pop("number")
         child = os.fork()
         if child == 0:
             lifeline.watch(helper)
-            print(json.dumps(_answer(**json.loads(line))), flush=True)
+            print(json.dumps({"number": number} | _answer(**request)), file=answers, flush=True)
             os._exit(0)
-        if os.waitpid(child, 0)[1] != 0:
-            print(json.dumps({"error": "the fresh process was killed while loading the model"}), flush=True)
+        if os.waitpid(child, 0)[1] != 0:  # on a line of its own, as the child may have been writing
+            error = "the fresh process was killed while loading the model"
+            print("\n" + json.dumps({"number": number, "error": error}), file=answers, flush=True)
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """An answer; one that was cut off is none."""
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return answer
 
 
 def _answer(path: str, trusted: list[str]) -> dict[str, Any]:
