@@ -90,6 +90,15 @@ class Spec:
         if (self.task, self.classes) != (champion.task, champion.classes):
             output = f"{self.task} with classes {self.classes!r:.80}" if self.classes else self.task
             return f"its output ({output}) differs in kind from that of the champion, version {champion.number}"
+        kinds = {name: kind for name, kind in self.beside.items() if name in champion.beside}
+        other = next((name for name, kind in kinds.items() if kind != champion.beside[name]), None)
+        if other is not None:
+            theirs = f"{champion.beside[other]} in the champion, version {champion.number}"
+            return f"its column {other!r} is {kinds[other]}, and {theirs}"
+        if (self.timezone, self.parsing) != (champion.timezone, champion.parsing):
+            return (
+                f"it reads requests otherwise, by `timezone` or `parsing`, than the champion, version {champion.number}"
+            )
         return ""
 
 

@@ -202,6 +202,10 @@ class Segment:
         """Larger than the numbers of all earlier segments of the slot."""
         return int(self.path.stem)
 
+    def age(self) -> float:
+        """Seconds since its last line was written."""
+        return time.time() - self.path.stat().st_mtime
+
     def put_aside(self) -> None:
         """Rename a segment that cannot be read, so that it is kept but not tried again."""
         self.path.rename(self.path.with_suffix(".broken"))

@@ -1,12 +1,12 @@
 """The shipper: moves closed segments of the prediction log into the lake exactly once, and adds shadow predictions.
 
-A shadow predicts here, from the log and outside the workers: it cannot slow a caller, and covers every request.
+A shadow predicts here, from the log and outside the workers, once the champion's rows are in the lake: it cannot slow
+a caller, and covers every request unless it falls behind.
 """
 
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from serving.log.segments import Segment, close_left, closed
 from serving.model_cache import ModelCache
 
 _PATIENCE = 30.0  # seconds
+_SHADOW_LAG = 300.0  # seconds that a segment may wait and still be predicted by a shadow
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
@@ -43,7 +44,7 @@ class Shipper:
     root: Path
     lake: Lake
     copies: ModelCache
-    _shadows: dict[tuple[str, str], LoadedModel] = field(default_factory=dict)
+    _shadows: dict[str, LoadedModel] = field(default_factory=dict)  # the present one of each model
 
     def ship(self) -> str:
         """Land every closed segment, then delete it; return the problem, or an empty text.
@@ -65,29 +66,62 @@ class Shipper:
 
     def _land(self, segment: Segment) -> None:
         app = f"evergreen.serve.{self._installation()}.{segment.slot}"
-        for model, lines in itertools.groupby(sorted(segment.lines(), key=_model_of), key=_model_of):
-            pairs, state = list(lines), self.copies.state(model)
-            if state and state.shadow:
-                pairs += self._shadow_lines(model, state.shadow, pairs)
-            prediction_log.land(self.lake, model, pairs, app, segment.number, datetime.now(UTC))
+        by_model = itertools.groupby(sorted(segment.lines(), key=_model_of), key=_model_of)
+        lines = {model: list(pairs) for model, pairs in by_model}
+        broken: dict[str, Exception] = {}
+        for model, pairs in lines.items():
+            try:
+                prediction_log.land(self.lake, model, pairs, app, segment.number, datetime.now(UTC))
+            except (LakeError, OSError):
+                raise
+            except Exception as error:  # the lines of this model are broken; those of others are not
+                broken[model] = error
+        for model, pairs in lines.items():  # nobody's own rows wait for a shadow
+            shadowed = [] if model in broken else self._shadow_lines(segment, model, pairs)
+            if shadowed:
+                prediction_log.land(self.lake, model, shadowed, f"{app}.{SHADOW}", segment.number, datetime.now(UTC))
+        for error in broken.values():
+            raise error
 
-    def _shadow_lines(self, model: str, number: str, pairs: list[Pair]) -> Iterator[Pair]:
-        """The shadow's predictions for the champion's requests; if it fails, it stops and is reported."""
+    def _shadow_lines(self, segment: Segment, model: str, pairs: list[Pair]) -> list[Pair]:
+        """The shadow's predictions for the champion's requests; if it fails, it stops and is reported.
+
+        A segment that waits for too long has none: a slow shadow must not fill the log.
+        """
+        number = self._present_shadow(model)
+        if number is None or segment.age() > _SHADOW_LAG:
+            return []
         name = f"{model}@{number} {SHADOW}"
         try:
-            if (model, number) not in self._shadows:
-                self._shadows[model, number] = load(self.copies, model, number, 0, SHADOW)
-            shadow = self._shadows[model, number]
+            if model not in self._shadows:
+                self._shadows[model] = load(self.copies, model, number, 0, SHADOW)
+            shadow = self._shadows[model]
             features = list(shadow.spec.features.items())  # rows are lists: the order counts
-            for line, head in pairs:
-                if head.get("role") == CHAMPION and list(head["features"].items()) == features:
-                    outputs = shadow.outputs(line["rows"]).tolist()
-                    replaced = {"of": name, "answers": outputs} | {
-                        field.name: None for field in FIELDS if not field.shadow
-                    }
-                    yield line | replaced, head | {"head": name, "version": number, "role": SHADOW}
+            asked = [
+                (line, head)
+                for line, head in pairs
+                if head.get("role") == CHAMPION and list(head["features"].items()) == features
+            ]
+            outputs = iter(shadow.outputs([row for line, _ in asked for row in line["rows"]]).tolist() if asked else [])
         except Exception as error:  # any error of an estimator: the supervisor withdraws the shadow
             self.copies.refuse(model, number, f"{type(error).__name__}: {error}")
+            return []
+        left_out = {field.name: None for field in FIELDS if not field.shadow}
+        return [
+            (
+                line | {"of": name, "answers": list(itertools.islice(outputs, len(line["rows"])))} | left_out,
+                head | {"head": name, "version": number, "role": SHADOW},
+            )
+            for line, head in asked
+        ]
+
+    def _present_shadow(self, model: str) -> str | None:
+        """The shadow of a model now; an earlier one is dropped."""
+        state, loaded = self.copies.state(model), self._shadows.get(model)
+        number = state.shadow if state else None
+        if loaded and loaded.spec.number != number:
+            del self._shadows[model]
+        return number
 
     def _installation(self) -> str:
         """A name that distinguishes this folder's slots from those of other services that write to the same lake."""

@@ -145,3 +145,18 @@ def test_the_copy_of_another_model_or_installation_is_none(copies, add, tmp_path
     assert copies.is_altered("other", "1")
     (tmp_path / "serving" / "secret").write_bytes(b"another")
     assert copies.is_altered("toy", "1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"beside": {"side": "number"}}, "its column 'side' is number, and category in the champion, version 1"),
+        ({"timezone": "Europe/Berlin"}, "`timezone` or `parsing`"),
+        ({"parsing": {"x": {"kind": "NumberFormat", "thousands": ","}}}, "`timezone` or `parsing`"),
+        ({"beside": {"another": "number", "side": "category"}}, ""),
+    ],
+)
+def test_what_a_champions_line_of_the_log_holds_fits_a_canary(changes, why):
+    found = spec_of(number="2", **changes).incompatibility(spec_of())
+    assert why in found
+    assert bool(found) == bool(why)
