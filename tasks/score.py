@@ -42,7 +42,7 @@ def score(
                 rows = batch_scoring.prepared(definition, piece)
                 rows.index = pd.RangeIndex(count, count + len(rows))
                 predictions = batch_scoring.predictions(definition, estimator, rows)
-                if log:
+                if log and len(rows):
                     spool.add(batch_scoring.logged(definition, version.number, rows, predictions, as_of, run))
                 write(batch_scoring.table(definition, estimator, version.number, rows, predictions))
                 count += len(rows)

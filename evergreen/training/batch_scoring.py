@@ -66,7 +66,9 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
-    """Predict numbers (n, 1), or probabilities (n, classes)."""
+    """Predict numbers (n, 1), or probabilities (n, classes). Of no rows no estimator is asked: many refuse them."""
+    if not len(rows):
+        return np.empty((0, 1 if model.task == "regression" else len(estimator.classes_)))
     return fitting.predict(model, estimator, rows).reshape(len(rows), -1)
 
 
@@ -80,8 +82,11 @@ def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, pred
     if model.task == "regression":
         predicted["prediction"] = predictions[:, 0]
     else:
-        predicted["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
-        for place, name in enumerate(np.asarray(estimator.classes_).tolist()):
+        classes = np.asarray(estimator.classes_)
+        predicted["prediction"] = (
+            np.asarray(estimator.predict(fitting.features(model, rows, estimator))) if len(rows) else classes[:0]
+        )
+        for place, name in enumerate(classes.tolist()):
             predicted[f"probability_{name}"] = predictions[:, place]
     predicted["version"] = version
     return identifying.assign(

@@ -67,6 +67,28 @@ def test_every_row_is_answered_in_its_order_and_in_pieces(lived, given, monkeypa
     assert [path.name for path in output.parent.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "database"])
+def test_no_rows_are_a_table_without_rows_that_takes_the_place_of_the_old_one(lived, given, tmp_path, kind, ending):
+    some, source, output = given
+    output, query = output.with_suffix(f".{ending}"), ""
+    output.write_text("of yesterday")
+    if kind == "parquet":
+        some.head(0).to_parquet(source)
+    elif kind == "csv":
+        source = tmp_path / "in.csv"
+        some.head(0).to_csv(source, index=False)
+    else:
+        with sqlite3.connect(tmp_path / "empty.db") as connection:
+            some.astype({"at": "str"}).to_sql("asked", connection, index=False)
+        source, query = f"sqlite:///{tmp_path}/empty.db", "SELECT * FROM asked WHERE false"
+    before = len(logged())
+    outcome = score("toy", str(source), str(output), query, as_of=NOW)
+    written = pd.read_csv(output) if ending == "csv" else pd.read_parquet(output)
+    assert (outcome.rows, len(written), len(logged()) - before) == (0, 0, 0)
+    assert list(written) == ["id", "at", "prediction", "version"]
+
+
 FORMULAS = ["=cmd|' /C calc'!A0", "+49 30 1", "-2.5", "@SUM(1)", "\t=1", "plain-text"]
 
 

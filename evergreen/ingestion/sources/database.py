@@ -123,7 +123,7 @@ class Sql(Source):
         return counts(self._ask(sql, model, BEFORE_ANY_ROW, until))
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
-        """Give all rows of the query, which has no bounds here, so many at a time."""
+        """Give all rows of the query, which has no bounds here, so many at a time; of none, the columns."""
         import sqlalchemy
 
         with _explained(model), _connected(self.url, model) as opened:

@@ -142,7 +142,7 @@ class Files(Source):
         return compared(map(Path, local(self.path).files), known)
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
-        """Give all rows, whatever their time, so many at a time."""
+        """Give all rows, whatever their time, so many at a time; of none, the columns."""
         with _Scan(self, model, timed=False) as scan:
             yield from scan.pieces(size)
 
@@ -259,10 +259,14 @@ class _Scan:
         return as_frame(self._connection.sql(sql, params=bounds or []).to_arrow_table())
 
     def pieces(self, size: int) -> Iterator[pd.DataFrame]:
-        """All rows, so many at a time."""
+        """All rows, so many at a time; of none, the columns."""
         with self._explained():
-            for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):
+            reader, empty = self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size), True
+            for piece in reader:
+                empty = False
                 yield as_frame(piece)
+            if empty:
+                yield as_frame(reader.schema.empty_table())
 
     def _explained(self) -> AbstractContextManager[None]:
         import duckdb
