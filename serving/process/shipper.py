@@ -80,8 +80,8 @@ class Shipper:
             shadowed = [] if model in broken else self._shadow_lines(segment, model, pairs)
             if shadowed:
                 prediction_log.land(self.lake, model, shadowed, f"{app}.{SHADOW}", segment.number, datetime.now(UTC))
-        for error in broken.values():
-            raise error
+        for problem in broken.values():
+            raise problem
 
     def _shadow_lines(self, segment: Segment, model: str, pairs: list[Pair]) -> list[Pair]:
         """The shadow's predictions for the champion's requests; if it fails, it stops and is reported.
