@@ -37,7 +37,7 @@ def ingest(model: ModelName, as_of: AsOf = None, since: AsOf = None) -> list[Ing
         if since is not None:
             batches += stage.ingest_again(stores, model, timestamp_of(since), due, at)
         if due is not None:
-            batches += stage.look_at_files(stores, model, due, at, told=since is None)
+            batches = stage.look_at_files(stores, model, due, batches, told=since is None)
         if label_feedback.exists(stores.lake, definition):
             batches += apply_labels(stores, model, at)
     emit_arrival(stores, model, batches)

@@ -1,5 +1,6 @@
 """Ingest one batch: read the source, check the contract, land the batch or put it into quarantine."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -61,10 +62,16 @@ def ingest_again(
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def look_at_files(stores: Stores, name: str, due: pd.Timestamp, as_of: pd.Timestamp, *, told: bool) -> list[Ingested]:
-    """Tell of files that were changed otherwise than at their end, unless all their rows were compared."""
-    found = again.rewritten(loader.load(name), stores.lake, stores.quarantine, due, as_of)
-    return [found] if found and told else []
+def look_at_files(
+    stores: Stores, name: str, due: pd.Timestamp, batches: list[Ingested], *, told: bool
+) -> list[Ingested]:
+    """Tell, with the first batch, of files that were changed otherwise than at their end.
+
+    Not if all rows from some time on were compared, since then somebody knows.
+    """
+    note = again.rewritten(loader.load(name), stores.lake, stores.quarantine, due)
+    first, *others = batches
+    return [replace(first, notes=[*first.notes, note]), *others] if note and told else batches
 
 
 def land_or_quarantine(stores: Stores, batch: Batch) -> Ingested:

@@ -37,7 +37,7 @@ def score(
     with batch_scoring.Spool(Path(output)) as spool:
         with batch_scoring.writing(Path(output), defuse=defuse) as write:
             for piece in source.pieces(definition, PIECE):
-                ignored = sorted(set(piece.columns) - set(definition.columns))
+                ignored = sorted(set(piece.columns) - definition.read_columns)
                 zones.require_alike(definition, stores.lake, piece)
                 rows = batch_scoring.prepared(definition, piece)
                 rows.index = pd.RangeIndex(count, count + len(rows))

@@ -9,7 +9,7 @@ from evergreen.definition import row_ids, sources
 from evergreen.definition.model import ROW_KEY
 from evergreen.frames import with_columns
 from evergreen.ingestion import erased_rows, label_feedback, late
-from evergreen.ingestion.batch import LATE, Batch, Ingested, batch_id, check, compared
+from evergreen.ingestion.batch import LATE, Batch, batch_id, check, compared
 from evergreen.ingestion.periods import around_doubled_hours
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
@@ -120,12 +120,10 @@ def _held(model: "Model", lake: Lake, fitting: pd.DataFrame, names: list[str]) -
     return np.isin(np.arange(len(fitting)), found.to_numpy())
 
 
-def rewritten(
-    model: "Model", lake: Lake, quarantine: Quarantine, before: pd.Timestamp, arrived: pd.Timestamp
-) -> Ingested | None:
+def rewritten(model: "Model", lake: Lake, quarantine: Quarantine, before: pd.Timestamp) -> str:
     """What is told of files that were changed otherwise than at their end, where corrections are not looked for.
 
-    What the files are is kept for the next time. None where all is as it was, or rows were only added.
+    What the files are is kept for the next time. Empty where all is as it was, or rows were only added.
 
     Parameters
     ----------
@@ -137,15 +135,13 @@ def rewritten(
     if now != known:
         quarantine.keep_files(model.name, now)
     if not files or not lake.exists(model.name):
-        return None
+        return ""
     first = lake.query(model, f"SELECT min({column(model.time)}) AS t FROM {ROWS}")["t"][0]
     if pd.isna(first) or first >= before:
-        return None
+        return ""
     more = f" and {len(files) - _TOLD:,} more" if len(files) > _TOLD else ""
-    note = (
+    return (
         f"{', '.join(files[:_TOLD])}{more} was changed since the last ingest, and not only at its end; rows of before "
         f"{before:%Y-%m-%d %H:%M} that were corrected there are not in the lake yet. To take them in: "
         f"`evergreen ingest {model.name} --since {first:%Y-%m-%d}`"
     )
-    number = f"late-{batch_id(model.name, before, arrived)}"
-    return Ingested(model.name, number, first.isoformat(), before.isoformat(), "empty", 0, notes=[note])

@@ -38,7 +38,7 @@ class Scored:
     output : str
     rows : int
     ignored : list of str
-        Columns of the input that the model does not declare.
+        Columns of the input that the model neither declares nor reads others from.
     """
 
     model: str

@@ -105,11 +105,26 @@ def test_rows_from_before_the_lookback_land_and_are_told(home, write_model):
     ingest("toy", as_of=day(4))
     rows.to_csv(home.parent / "rows.csv", index=False)
     usual, come_late = ingest("toy", as_of=day(6))
+    assert "rows.csv was changed since the last ingest, and not only at its end" in usual.notes[-1]
     assert (usual.new, come_late.new, come_late.fate) == (100, 50, "landed")
     assert come_late.notes == ["50 rows of before 2013-01-10 00:00 came after that time had been ingested"]
     assert Stores.open().lake.history("toy")[0]["evergreen.warned"] == come_late.notes[0]
     assert keys() == expected(6)
     assert [batch.fate for batch in ingest("toy", as_of=day(6))] == []
+
+
+@pytest.mark.long
+def test_a_row_that_was_corrected_before_the_lookback_lands_when_it_is_asked_for(home, write_model):
+    definition, lake = loader.load("toy"), Stores.open().lake
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)
+    rows.to_csv(home.parent / "rows.csv", index=False)
+    write_model(FILES)
+    ingest("toy", as_of=day(4))
+    rows.assign(y=rows["y"].where(rows["id"] != "20130105-3", 7.5)).to_csv(home.parent / "rows.csv", index=False)
+    assert ingest("toy", as_of=day(5))[0].notes[-1].endswith("`evergreen ingest toy --since 2013-01-01`")
+    usual, corrected = ingest("toy", as_of=day(6), since=datetime(2013, 1, 1, tzinfo=UTC))
+    assert (usual.corrected, corrected.new, corrected.corrected, corrected.fate) == (0, 0, 1, "landed")
+    assert [batch.fate for batch in ingest("toy", as_of=day(6), since=datetime(2013, 1, 1, tzinfo=UTC))] == []
 
 
 STRICT = (
