@@ -17,6 +17,6 @@ def build_reference(stores: Stores, version: Version) -> None:
     definition, registry = loader.load(version.model), stores.registry
     if reference.load(registry, definition, version) is None:
         origin = registry.origin(version)
-        reference.store(
-            registry, version, reference.build(Snapshot.of(stores.lake, definition, origin), registry, origin)
-        )
+        snapshot = Snapshot.of(stores.lake, definition, origin)
+        refit = version if version.number != origin.number else None
+        reference.store(registry, version, reference.build(snapshot, registry, origin, refit))

@@ -1,7 +1,7 @@
 """Metrics as sums over blocks of rows, so that one pass serves the score and its interval."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal
 
@@ -39,6 +39,9 @@ class Metric:
         From sums (..., k) to values (...).
     probabilities : bool
         Whether it means nothing of a classifier that predicts classes only.
+    across : callable, optional
+        From the sums of one call (blocks, k) to two numbers a block (blocks, 2), whose ratio is the metric, and which
+        add up over several calls. Without it the sums themselves do.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Metric:
     sums: Callable[[NDArray[Any], Floats, NDArray[np.intp], int], Floats]
     finish: Callable[[Floats], Floats]
     probabilities: bool = False
+    across: Callable[[Floats], Floats] | None = None
 
     def __post_init__(self) -> None:
         """Let an error of a user's function name the metric, and no value."""
@@ -70,6 +74,17 @@ class Metric:
         """
         everything = np.zeros(len(target), dtype=np.intp)
         return float(self.finish(self.sums(target, prediction, everything, 1)[0]))
+
+    def pooled(self, calls: Sequence[Floats]) -> "tuple[Metric, Floats]":
+        """The blocks of several calls of `sums` one below the other, and the metric that finishes them.
+
+        Parameters
+        ----------
+        calls : sequence of array (blocks, k)
+        """
+        if self.across is None or len(calls) == 1:
+            return self, np.concatenate(calls)
+        return replace(self, finish=_ratio, across=None), np.concatenate([self.across(sums) for sums in calls])
 
     def gain(self, ours: Floats, theirs: Floats) -> Floats:
         """By how much `ours` is better than `theirs`: positive is better, whatever the metric."""
@@ -192,6 +207,27 @@ def _area(sums: Floats) -> Floats:
         return np.asarray((positives * below).sum(axis=-1) / pairs)
 
 
+def _ranked(sums: Floats) -> Floats:
+    """For each block how many pairs of the call it is in that are in order, and in how many; each row has a half.
+
+    The bins of another call hold other scores. These are the components of the area under the curve (DeLong, DeLong and
+    Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves",
+    Biometrics 44, 1988), so that of several calls it is the mean, weighted by their pairs.
+    """
+    positives, negatives = np.split(sums, 2, axis=-1)
+    all_positives, all_negatives = positives.sum(axis=0), negatives.sum(axis=0)
+    below = np.cumsum(all_negatives) - all_negatives / 2
+    above = np.cumsum(all_positives[::-1])[::-1] - all_positives / 2
+    in_order = (positives @ below + negatives @ above) / 2
+    pairs = (positives.sum(axis=1) * all_negatives.sum() + negatives.sum(axis=1) * all_positives.sum()) / 2
+    return np.column_stack([in_order, pairs])
+
+
+def _ratio(sums: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+
 _CLASSES: tuple[Literal["classification"]] = ("classification",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -202,7 +238,7 @@ METRICS: dict[str, Metric] = {
         mean_of("log_loss", _log_loss, tasks=_CLASSES, probabilities=True),
         mean_of("brier_score", _brier, tasks=_CLASSES, probabilities=True),
         mean_of("accuracy", _hit, tasks=_CLASSES, greater_is_better=True),
-        Metric("roc_auc", True, _CLASSES, _rank_sums, _area, probabilities=True),
+        Metric("roc_auc", True, _CLASSES, _rank_sums, _area, probabilities=True, across=_ranked),
     )
 }
 # Those that a wrong mean, or wrong probabilities, make worse.

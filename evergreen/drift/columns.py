@@ -82,20 +82,21 @@ def judge(
     ----------
     measured, thresholds : dict by column
     importance : dict by feature
-        In any unit; a negative value counts as 0.
+        In any unit; a negative value counts as 0. One that is not finite is not known: then the column counts.
     important : float
         The least share with which a feature's drift counts. A column that is not a feature, such as
         the prediction or the label, always counts.
     slides : dict by column, optional
         From `evergreen.drift.cusum.slides`.
     """
-    total = sum(max(share, 0.0) for share in importance.values())
+    importance = {name: max(share, 0.0) for name, share in importance.items() if math.isfinite(share)}
+    total = sum(importance.values())
     drifts = []
     for name, measures in measured.items():
         threshold = thresholds[name].at(measures.rows, measures.reference_rows)
         slide = (slides or {}).get(name)
         drifted = measures.jensen_shannon > threshold or (slide is not None and slide.drifted)
-        share = max(importance[name], 0.0) / total if total and name in importance else None
+        share = importance[name] / total if total and name in importance else None
         counts = drifted and (share is None or share >= important)
         drifts.append(Drift(name, measures, threshold, drifted, share, counts, slide))
     return sorted(drifts, key=_farthest_first)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 
+_KNOWN = 0.95  # the share of resamples that have a value, below which an interval is unknown
+
+
 @dataclass(frozen=True)
 class Interval:
     """A value with its two-sided confidence interval."""
@@ -185,10 +188,13 @@ def interval(value: float, resampled: Floats, blocks: int, level: float) -> Inte
     Returns
     -------
     Interval
-        Unknown bounds (NaN) for fewer than two blocks or any NaN.
+        Unknown bounds (NaN) for fewer than two blocks, or if the value or more than a twentieth of the resamples is
+        NaN. Fewer are left out: a rank metric is NaN of a resample in which a class is missing.
     """
-    if blocks < 2 or not math.isfinite(value) or not np.isfinite(resampled).all():
+    known = np.isfinite(resampled)
+    if blocks < 2 or not math.isfinite(value) or known.mean() < _KNOWN:
         return Interval(value, math.nan, math.nan)
+    resampled = resampled[known]
     from scipy.stats import t as student
 
     error = float(resampled.std(ddof=1)) * math.sqrt(blocks / (blocks - 1))

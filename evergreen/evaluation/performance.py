@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from evergreen.definition.metrics import Floats
+from evergreen.definition.metrics import Floats, Metric
 from evergreen.evaluation import bootstrap
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import slices as slicing
@@ -48,15 +48,17 @@ class Realised:
     blocks: list[str]
 
 
-def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
+def realised(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Realised:
     """Score an estimator on labelled rows, by blocks of the gates' length.
 
-    A class unknown to the estimator has the probability 0.
+    A class unknown to the estimator has the probability 0. Where it is compared with another one, `classes` are those
+    of both.
     """
     if rows.empty:
         return Realised(0, float("nan"), [], [])
-    classes = None if model.task == "regression" else np.asarray(estimator.classes_)
-    return scored(model, rows, fitting.predict(model, estimator, rows), classes)
+    if model.task == "classification" and classes is None:
+        classes = np.asarray(estimator.classes_)
+    return scored(model, rows, fitting.predict(model, estimator, rows, classes), classes)
 
 
 def scored(model: "Model", rows: pd.DataFrame, prediction: Floats, classes: NDArray[Any] | None = None) -> Realised:
@@ -80,14 +82,15 @@ def scored(model: "Model", rows: pd.DataFrame, prediction: Floats, classes: NDAr
 
 def total(model: "Model", periods: list[Realised]) -> float:
     """The metric over several periods together."""
-    return float(model.metric.finish(_stacked(periods).sum(axis=0)))
+    metric, sums = _pooled(model, periods)
+    return float(metric.finish(sums.sum(axis=0)))
 
 
 def by_month(model: "Model", periods: list[Realised]) -> dict[str, float]:
     """The metric by calendar month."""
-    sums = _stacked(periods)
+    metric, sums = _pooled(model, periods)
     month = np.array([block[:7] for period in periods if period.rows for block in period.blocks])
-    return {str(name): float(model.metric.finish(sums[month == name].sum(axis=0))) for name in np.unique(month)}
+    return {str(name): float(metric.finish(sums[month == name].sum(axis=0))) for name in np.unique(month)}
 
 
 def gain(
@@ -101,21 +104,22 @@ def gain(
     both = [(own, other) for own, other in zip(ours, theirs, strict=True) if own and other and own.rows]
     if not both:
         return Interval.unknown()
-    own, other = (_stacked(list(side)) for side in zip(*both, strict=True))
+    (metric, own), (_, other) = (_pooled(model, list(side)) for side in zip(*both, strict=True))
     drawn = bootstrap.weights(len(own), model.gates.resamples, model.seed)
     confidence = 1 - model.gates.alpha if level is None else level
-    return bootstrap.paired_gain(model.metric, own, other, drawn, confidence)
+    return bootstrap.paired_gain(metric, own, other, drawn, confidence)
 
 
 def interval(model: "Model", periods: list[Realised]) -> Interval:
     """The metric over several periods together, with its interval by blocks at the gates' level."""
-    sums = _stacked(periods)
+    metric, sums = _pooled(model, periods)
     drawn = bootstrap.weights(len(sums), model.gates.resamples, model.seed)
-    return bootstrap.score_interval(model.metric, sums, drawn, 1 - model.gates.alpha)
+    return bootstrap.score_interval(metric, sums, drawn, 1 - model.gates.alpha)
 
 
-def _stacked(periods: list[Realised]) -> Floats:
-    return np.concatenate([np.asarray(period.sums) for period in periods if period.rows])
+def _pooled(model: "Model", periods: list[Realised]) -> tuple[Metric, Floats]:
+    """The sums of all blocks of several periods (blocks, k), and the metric that finishes them."""
+    return model.metric.pooled([np.asarray(period.sums) for period in periods if period.rows])
 
 
 _LEVEL = 0.95  # the default confidence level of an interval

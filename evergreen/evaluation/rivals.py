@@ -1,5 +1,6 @@
 """Who is compared: a challenger, the champion and earlier champions, and how often their rows were looked at."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,9 @@ def _gains(versions: list[Version], champion: Version, challenger: Version, befo
         same_code = same_file and version.code_hash in ("", challenger.code_hash)  # "": of an earlier release
         met = version.gain and version.judged_against == champion.number and same_code
         if met and low is not None and high is not None and high < before:
-            gains.append(Gain.parse(version.gain))
+            gain = Gain.parse(version.gain)
+            if math.isfinite(gain.interval.low):  # of a single block, nothing is known of chance
+                gains.append(gain)
             before = low
     return gains
 

@@ -47,10 +47,10 @@ def _known(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _numbers(evidence: "Evidence", gates: Gates) -> Iterator[tuple[str, float]]:
-    """Every number of the evidence with its path; slices with too few rows are left out."""
-    judged = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows]
+    """Every number of the evidence with its path; of slices only what a fault of the challenger is."""
+    judged = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows and _fails_alone(slice_)]
     parts = asdict(replace(evidence, slices=[])) | {
-        f"slice {slice_.column} {slice_.value}": asdict(slice_) for slice_ in judged
+        f"slice {slice_.column} {slice_.value}": {"challenger": slice_.challenger} for slice_ in judged
     }
     open_parts = list(parts.items())
     while open_parts:
@@ -59,6 +59,14 @@ def _numbers(evidence: "Evidence", gates: Gates) -> Iterator[tuple[str, float]]:
             open_parts += [(f"{path}.{name}", inner) for name, inner in part.items()]
         elif isinstance(part, float):
             yield path, part
+
+
+def _fails_alone(slice_: "Slice") -> bool:
+    """Whether only the challenger has no metric on a slice.
+
+    If nobody has one, the rows do not allow it, such as a rank metric of rows of one class.
+    """
+    return math.isnan(slice_.challenger) and slice_.champion is not None and math.isfinite(slice_.champion)
 
 
 def _floor(evidence: "Evidence", gates: Gates) -> Check:
@@ -175,7 +183,7 @@ def _earlier(evidence: "Evidence", gates: Gates) -> Check:
 
 def _slices(evidence: "Evidence", gates: Gates) -> Check:
     name = "no slice is worse"
-    large = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows and slice_.gain is not None]
+    large = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows and _comparable(slice_)]
     if evidence.champion is None or not large:
         return Check(name, "skipped", None, None, "no slice with a champion and enough rows")
     worse = [slice_ for slice_ in large if _slice_worse(slice_, gates)]
@@ -184,6 +192,11 @@ def _slices(evidence: "Evidence", gates: Gates) -> Check:
     if worse:
         detail = "; ".join(_slice_detail(slice_, evidence) for slice_ in worse[:5])
     return Check(name, "failed" if worse else "passed", _number(_slice_gain(worst)), -gates.slice_margin, detail)
+
+
+def _comparable(slice_: "Slice") -> bool:
+    """Whether its rows allow the metric, or only the challenger has none."""
+    return slice_.gain is not None and (math.isfinite(slice_.gain.value) or _fails_alone(slice_))
 
 
 def _slice_worse(slice_: "Slice", gates: Gates) -> bool:

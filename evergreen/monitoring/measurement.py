@@ -70,7 +70,7 @@ def observe(
     rows_seen = max((column.rows for column in current.values()), default=0)
     rows = realised.predicted_rows(lake, model, version, since, until)
     error = estimation.past_error(_pairs(observation.read(lake, model, version, until=as_of, most=_PAST)))
-    estimated = base.estimator.estimate(rows, realised.answers(model, rows))
+    estimated = base.estimate(rows, realised.answers(model, rows))
     return Observation(
         model=model.name,
         version=version,

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from evergreen.errors import TrainingError, ran_out_of_memory
@@ -15,6 +16,8 @@ from evergreen.training.recipe import trained_until
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evergreen.definition.model import Model
     from evergreen.evaluation.performance import Realised
 
@@ -69,8 +72,9 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, mature_unti
     until = max(since, min(mature_until, _end(model, champion)))
     ours, theirs = registry.load(champion), registry.load(before)
     rows = snapshot.labelled(since, until, also=comparison.extra_columns(model, [ours, theirs]))
-    own, problem = _scored(model, ours, rows)
-    other, obstacle = _scored(model, theirs, rows)
+    classes = None if model.task == "regression" else np.union1d(ours.classes_, theirs.classes_)
+    own, problem = _scored(model, ours, rows, classes)
+    other, obstacle = _scored(model, theirs, rows, classes)
     if own and other:
         return _judged(model, before, own, other)
     if other:  # nothing but its predictions can be at fault: the rows are the same
@@ -79,10 +83,12 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, mature_unti
     return Probation(before.number, len(rows), Interval.unknown(), "unknown", f"version {before.number}: {obstacle}")
 
 
-def _scored(model: "Model", estimator: Any, rows: pd.DataFrame) -> "tuple[Realised | None, str]":
+def _scored(
+    model: "Model", estimator: Any, rows: pd.DataFrame, classes: "NDArray[Any] | None"
+) -> "tuple[Realised | None, str]":
     """The performance on labelled rows; None, and why, if the estimator raises or a prediction is no number."""
     try:
-        scored = performance.realised(model, estimator, rows)
+        scored = performance.realised(model, estimator, rows, classes)
     except TrainingError as error:
         if ran_out_of_memory(error):
             raise

@@ -110,6 +110,8 @@ def _over(
     until = times[1]
     since = until - window
     rows = predicted_rows(lake, model, version, since, until)
+    if not base.fits(answers(model, rows)):
+        rows = rows.head(0)
     found = _judged(model, base, rows, answers(model, rows), base.classes, times, labels)
     if found["state"] != "unknown" or unseen is None or unseen.since >= until:
         return found

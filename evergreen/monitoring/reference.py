@@ -1,8 +1,9 @@
 """The reference: a summary of a champion's training rows and baseline, with which windows are compared."""
 
 import json
+import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,8 @@ class Reference:
         Estimates performance before labels arrive.
     known : list
         The classes of the predictions, in their order; empty for regression.
+    estimated : list
+        The classes that `estimator` takes, those of the holdout too; empty of an earlier release, and for regression.
     """
 
     model: "Model"
@@ -65,11 +68,25 @@ class Reference:
     judged: Observed
     estimator: Estimator
     known: list[Any]
+    estimated: list[Any] = field(default_factory=list)
 
     @property
     def classes(self) -> "NDArray[Any] | None":
         """The classes of the predictions; None for regression."""
         return np.asarray(self.known) if self.model.task == "classification" else None
+
+    def estimate(self, rows: pd.DataFrame, answers: "Floats") -> float:
+        """The expected metric of predictions of the version that is monitored; NaN where it cannot be estimated."""
+        if self.classes is None or not len(rows):
+            return self.estimator.estimate(rows, answers)
+        wanted, curves = np.asarray(self.estimated or self.known), len(self.estimator.learnt.curves)
+        if not self.fits(answers) or curves not in (0, 1 if len(wanted) == 2 else len(wanted)):
+            return math.nan  # by an earlier release, from a version that knew other classes
+        return self.estimator.estimate(rows, fitting.aligned(answers, self.classes, wanted))
+
+    def fits(self, answers: "Floats") -> bool:
+        """Whether predictions are of these classes; those of a refit need not be in references of earlier releases."""
+        return self.classes is None or answers.shape[1] == len(self.classes)
 
     def dump(self) -> str:
         """As JSON."""
@@ -80,6 +97,7 @@ class Reference:
                 "judged": self.judged.dump(),
                 "estimator": self.estimator.dump(),
                 "known": self.known,
+                "estimated": self.estimated,
             }
         )
 
@@ -94,6 +112,7 @@ class Reference:
             Observed.parse(fields["judged"]),
             Estimator.parse(model, fields["estimator"]),
             fields["known"],
+            fields.get("estimated", []),
         )
 
 
@@ -119,26 +138,39 @@ def kinds(model: "Model") -> dict[str, "Kind"]:
     return {**model.features, model.target: label, PREDICTION: "number"}
 
 
-def build(snapshot: Snapshot, registry: Registry, judged: Version) -> Reference:
-    """Build the reference of a judged version from its training snapshot."""
+def build(snapshot: Snapshot, registry: Registry, judged: Version, promoted: Version | None = None) -> Reference:
+    """Build the reference of a judged version from its training snapshot.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    registry : Registry
+    judged : Version
+    promoted : Version, optional
+        Its refit, whose predictions are monitored; it may know other classes.
+    """
     model, split, estimator = snapshot.model, split_of(judged), registry.load(judged)
     rows = snapshot.labelled(split.train_from, split.holdout_until)
     holdout = rows[rows[model.time] >= split.holdout_from].reset_index(drop=True)
-    predictions = fitting.predict(model, estimator, holdout)
+    predictions = shown = fitting.predict(model, estimator, holdout)
     classes = None if model.task == "regression" else np.asarray(estimator.classes_)
     labels = fitting.target(model, holdout)
-    all_classes = None if classes is None else np.unique(np.concatenate([labels, classes]))
+    known = classes if classes is None or promoted is None else np.asarray(registry.load(promoted).classes_)
+    all_classes = None if classes is None or known is None else np.unique(np.concatenate([labels, classes, known]))
     target = labels if all_classes is None else np.searchsorted(all_classes, labels)
     aligned = fitting.predict(model, estimator, holdout, all_classes)
+    if all_classes is not None and known is not None:
+        shown = aligned[:, all_classes == known[-1]]
     since = None if split.train_from is None else min(split.train_from, split.holdout_until - model.reference_span)
     counted = _profile(snapshot, rows, (since, split.holdout_until))
     return Reference(
         model,
-        counted.beside(_answered(model, holdout, predictions)),
+        counted.beside(_answered(model, holdout, shown)),
         permutation_importance(model, estimator, holdout, target, all_classes),
         performance.observed(model, holdout, predictions, classes=classes),
         Estimator.fit(model, holdout, aligned, target),
-        [] if classes is None else classes.tolist(),
+        [] if known is None else known.tolist(),
+        [] if all_classes is None else all_classes.tolist(),
     )
 
 

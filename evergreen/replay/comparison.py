@@ -129,10 +129,10 @@ def _weekly(model: "Model", scored: list[Realised]) -> dict[int, float]:
     """The metric by seven days, counted from the first row."""
     if not scored:
         return {}
-    sums = np.concatenate([np.asarray(step.sums) for step in scored])
+    metric, sums = model.metric.pooled([np.asarray(step.sums) for step in scored])
     days = pd.DatetimeIndex([block for step in scored for block in step.blocks])
     weeks = ((days - days[0].floor("D")) // _WEEK).to_numpy()
-    return {int(week): float(model.metric.finish(sums[weeks == week].sum(axis=0))) for week in np.unique(weeks)}
+    return {int(week): float(metric.finish(sums[weeks == week].sum(axis=0))) for week in np.unique(weeks)}
 
 
 def _worst(model: "Model", values: dict[int, float]) -> float:

@@ -15,7 +15,7 @@ from evergreen.definition.code import modules
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
-from evergreen.errors import NotEnoughDataError
+from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.training import suitability
 from evergreen.training.quietness import quiet
 
@@ -219,4 +219,9 @@ def _require(model: "Model", rows: pd.DataFrame) -> None:
     if model.task == "classification" and rows[model.target].nunique() < 2:
         raise NotEnoughDataError(
             f"{model.name}: every label in the training window is {rows[model.target].iloc[0]}; two classes are needed."
+        )
+    if model.metric.name == "roc_auc" and (classes := rows[model.target].nunique()) > 2:
+        raise TrainingError(
+            f"{model.name}: roc_auc ranks two classes, and the labels in the training window have {classes}. Take "
+            "another metric, such as log_loss, or leave out the rows with the rare ones."
         )

@@ -118,3 +118,20 @@ def test_ones_own_metric_is_the_mean_of_its_losses():
 def test_an_unknown_metric_is_named_beside_those_that_there_are():
     with pytest.raises(ValueError, match=r"mean_absolute_error.*not 'mae'"):
         named("mae")
+
+
+def test_the_area_under_the_curve_of_several_periods_is_the_mean_of_theirs_by_pairs():
+    """Each period has scores of its own, whose bins are not those of another."""
+    random, metric, calls, areas, pairs = np.random.default_rng(5), METRICS["roc_auc"], [], [], []
+    for rows, levels, shift in ((400, 12, 0.0), (900, 10_000, 0.6), (50, 10_000, 0.9)):
+        target = (random.random(rows) < 0.3).astype(int)
+        score = np.clip(np.round((random.normal(size=rows) + target) * 0.02 * levels) / levels + shift, 0, 1)
+        calls.append(metric.sums(target, np.column_stack([1 - score, score]), random.integers(0, 7, rows), 7))
+        areas.append(sk.roc_auc_score(target, score))
+        pairs.append(target.sum() * (rows - target.sum()))
+    pooled, sums = metric.pooled(calls)
+    assert sums.shape == (21, 2)
+    assert pooled.finish(sums.sum(axis=0)) == pytest.approx(np.average(areas, weights=pairs), abs=1e-4)
+    for one, area in zip(calls, areas, strict=True):
+        alone, sums = metric.pooled([one])
+        assert alone.finish(sums.sum(axis=0)) == pytest.approx(area, abs=1e-4)

@@ -210,10 +210,27 @@ def test_a_nan_anywhere_in_the_evidence_never_ends_in_promote(evidence, data):
     broken = evidence(slices=[part(), part("b", rows=200)])
     gates = Gates(floor=data.draw(st.sampled_from([None, 9.0])))
     assert judge(broken, gates).passing
-    for path in data.draw(st.lists(st.sampled_from(numbers(broken)), min_size=1, max_size=3)):
+    paths = [path for path in numbers(broken) if path[0] != "slices" or path[-1] == "challenger"]
+    for path in data.draw(st.lists(st.sampled_from(paths), min_size=1, max_size=3)):
         broken = put(broken, path, NAN)
     assert not judge(broken, gates).passing
     assert reinstatement(broken, gates, judge(broken, gates)) is None
+
+
+UNKNOWN = {
+    "in one block": replace(part("b", rows=200), gain=Interval(0.1, NAN, NAN)),
+    "without one of the classes of a rank metric": replace(
+        part("b", rows=200), challenger=NAN, champion=NAN, gain=Interval.unknown()
+    ),
+    "of a first model": replace(part("b", rows=200), challenger=NAN, champion=None, gain=None),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_slice_whose_rows_allow_no_judgement_keeps_nobody_out(evidence, name):
+    assert judge(evidence(slices=[part(), UNKNOWN[name]]), Gates()).passing
+    alone = replace(part("b", rows=200), challenger=NAN, gain=Interval.unknown())
+    assert not judge(evidence(slices=[part(), alone]), Gates()).passing
 
 
 def test_the_search_for_numbers_finds_those_that_matter(evidence):

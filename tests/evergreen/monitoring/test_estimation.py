@@ -1,6 +1,7 @@
 """Estimates before labels come: right where the model's chances are right, and of nothing where nothing is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from evergreen.definition.metrics import METRICS, Metric, mean_of, named
 from evergreen.monitoring.estimation import Curve, Estimator, expected, past_error
+from evergreen.monitoring.reference import Reference
 
 CLASSES = ["log_loss", "brier_score", "accuracy", "roc_auc"]
 NUMBERS = ["mean_absolute_error", "mean_squared_error", "root_mean_squared_error"]
@@ -91,6 +93,18 @@ def test_chances_that_are_said_too_boldly_are_put_right_by_the_holdout(classifie
     assert estimate == pytest.approx(truth, abs=0.015)
     if name != "accuracy":
         assert abs(estimate - truth) < abs(expected(model.metric, prediction, prediction) - truth) / 2
+
+
+def test_a_version_that_knows_fewer_classes_than_its_holdout_had_is_estimated_on_all_of_them(classifier):
+    random = np.random.default_rng(4)
+    rows, three = frame(random, 3000), random.dirichlet([5, 5, 0.1], 3000)
+    estimator = Estimator.fit(classifier("accuracy"), rows, three, three.argmax(axis=1))
+    two = both(three[:, 1])
+    base = Reference(classifier("accuracy"), None, {}, None, estimator, ["a", "b"], ["a", "b", "c"])
+    assert base.estimate(rows, two) == pytest.approx(two.max(axis=1).mean(), abs=0.2)
+    assert math.isnan(replace(base, estimated=[]).estimate(rows, two))  # stored by an earlier release
+    assert math.isnan(replace(base, known=["a"]).estimate(rows, two))
+    assert [base.fits(two), base.fits(three)] == [True, False]
 
 
 def test_three_classes_are_calibrated_each_and_sum_to_one(classifier):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen import Policy
 from evergreen.errors import TrainingError
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
@@ -81,3 +82,26 @@ def test_a_machine_without_memory_says_nothing_of_a_version(snapshot):
     model = snapshot.model.model_copy(update={"policy": policy})
     with pytest.raises(TrainingError, match="MemoryError"):
         probation.watch(replace(snapshot, model=model), Two("out of memory", "well"), version("2"), START + 16 * DAY)
+
+
+class Classifying:
+    """A classifier that ranks rows by `x`, and knows these classes."""
+
+    def __init__(self, classes):
+        self.classes_ = np.array(classes)
+
+    def predict_proba(self, rows):
+        chance = 1 / (1 + np.exp(-rows["x"].to_numpy()))
+        return np.column_stack([1 - chance, chance, np.zeros((len(chance), len(self.classes_) - 2))])
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "accuracy"])
+def test_one_class_more_that_only_the_champion_has_seen_makes_it_no_worse(toy, rows, tmp_path, metric):
+    model = toy(task="classification", metric=metric, policy=Policy(probation="10d"))
+    labelled = rows(30).assign(y=lambda rows: (rows["y"] > 0).astype("int64"))
+    lake = DeltaLake(str(tmp_path))
+    lake.land(model, labelled, "b", START, app=INGEST, mark=START)
+    two = Two("", "")
+    two.estimators = {"2": Classifying([0, 1, 2]), "1": Classifying([0, 1])}
+    found = probation.watch(Snapshot.pin(lake, model, START + 30 * DAY), two, version("2"), START + 16 * DAY)
+    assert found.state != "worse"
