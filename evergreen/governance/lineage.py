@@ -1,6 +1,6 @@
 """The lineage of a model: from a prediction back to the source files, and from a batch forward to predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -287,8 +287,24 @@ def of_prediction(stores: Stores, name: str, prediction: str) -> PredictionLinea
     )
 
 
-def of_batch(stores: Stores, name: str, batch: str) -> BatchLineage:
+def trained_on(stores: Stores, name: str) -> dict[str, dict[str, int]]:
+    """How many training rows of each version belong to each batch, by the version's number."""
+    definition = loader.load(name)
+    versions = [version for version in reversed(stores.registry.versions(name)) if version.recorded]
+    return {version.number: _shares(stores.lake, definition, version) for version in versions}
+
+
+def of_batch(
+    stores: Stores, name: str, batch: str, trained: Mapping[str, Mapping[str, int]] | None = None
+) -> BatchLineage:
     """The versions that were trained on rows of a batch, and how often each predicted.
+
+    Parameters
+    ----------
+    stores : Stores
+    name, batch : str
+    trained : dict, optional
+        What `trained_on` found, where many batches of a model are asked for; read if it is not given.
 
     Raises
     ------
@@ -301,8 +317,9 @@ def of_batch(stores: Stores, name: str, batch: str) -> BatchLineage:
     if lake.exists(name):
         sql = 'SELECT count(*) AS n FROM rows WHERE "_batch" = $batch'
         rows = int(lake.query(definition, sql, {"batch": batch})["n"][0])
-    versions = [version for version in reversed(registry.versions(name)) if version.recorded]
-    shares = {version.number: _shares(lake, definition, version).get(batch, 0) for version in versions}
+    trained = trained_on(stores, name) if trained is None else trained
+    shares = {number: batches.get(batch, 0) for number, batches in trained.items()}
+    versions = [version for version in reversed(registry.versions(name)) if shares.get(version.number)]
     if not (acts or rows or any(shares.values())):
         raise TraceError(f"{name} has no batch {batch!r}. `evergreen audit {name}` lists its batches.")
     served, scored = _counts(lake, name, SERVED), _counts(lake, name, PREDICTIONS)
@@ -315,7 +332,6 @@ def of_batch(stores: Stores, name: str, batch: str) -> BatchLineage:
             scored=scored.get(version.number, 0),
         )
         for version in versions
-        if shares[version.number]
     ]
     return BatchLineage(name, batch, acts, rows, touched)
 

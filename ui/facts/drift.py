@@ -1,7 +1,9 @@
 """The drift of a model's columns, and the distributions of one beside its reference."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,11 @@ import pandas as pd
 
 from evergreen.drift.bins import MISSING
 from evergreen.drift.columns import Drift
-from evergreen.drift.profile import Column
+from evergreen.drift.profile import Column, Profile
 from evergreen.lake.lake import Bare
 from evergreen.monitoring import observation, profile_store, reference
 from evergreen.monitoring.observation import Observation
 from evergreen.monitoring.reference import PREDICTION, Reference
-from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from ui.facts.model import defined
 
@@ -111,35 +112,51 @@ def ordered(drifts: list[Drift]) -> list[Drift]:
     return sorted(drifts, key=lambda drift: drift.rank, reverse=True)
 
 
-def of_column(stores: Stores, name: str, column: str) -> ColumnDrift | None:
-    """One column of a model's newest observation; None if it has no such column."""
+def of_columns(stores: Stores, name: str) -> dict[str, ColumnDrift]:
+    """Each column of a model's newest observation; what is read of the stores is read once for all of them."""
     seen = observation.read(stores.lake, Bare(name), most=_HISTORY)
-    now = next((drift for drift in seen[-1].drift if drift.column == column), None) if seen else None
-    if now is None:
-        return None
-    history = [
-        (then.until, drift.measures.jensen_shannon, drift.threshold)
-        for then in seen
-        for drift in then.drift
-        if drift.column == column
-    ]
-    return _with_bars(stores, name, ColumnDrift(now, history, seen[-1].since, seen[-1].until), seen[-1])
+    if not seen:
+        return {}
+    history: dict[str, list[tuple[str, float, float]]] = {}
+    for then in seen:
+        for drift in then.drift:
+            history.setdefault(drift.column, []).append((then.until, drift.measures.jensen_shannon, drift.threshold))
+    last = seen[-1]
+    model, version = defined(name), stores.registry.find(name, last.version)
+    base = reference.load(stores.registry, model, version) if model is not None and version is not None else None
+
+    @cache
+    def counted(until: pd.Timestamp) -> Profile:
+        assert model is not None
+        assert base is not None
+        return profile_store.between(stores.lake, model, last.version, base, until - model.monitoring.window, until)
+
+    return {
+        drift.column: _with_bars(
+            ColumnDrift(drift, history[drift.column], last.since, last.until), model, base, last, counted
+        )
+        for drift in last.drift
+    }
 
 
-def _with_bars(stores: Stores, name: str, found: ColumnDrift, seen: Observation) -> ColumnDrift:
+def _with_bars(
+    found: ColumnDrift,
+    model: "Model | None",
+    base: Reference | None,
+    seen: Observation,
+    counted: Callable[[pd.Timestamp], Profile],
+) -> ColumnDrift:
     def without(why: str) -> ColumnDrift:
         return replace(found, missing=why)
 
-    model, version = defined(name), stores.registry.find(name, seen.version)
     if model is None:
         return without("The distributions are read by the model file, which does not run.")
     column = _profiled(model, found.drift.column)
     if column in model.serving.private:
         return without("The column is private (serving.private), so no page shows its values.")
-    base = reference.load(stores.registry, model, version) if version is not None else None
     if base is None or column not in base.profile.columns:
         return without("The version that was observed keeps no reference of this column.")
-    return _compared(stores, model, version, base, column, found, seen)  # type: ignore[arg-type]
+    return _compared(model, base, column, found, seen, counted)
 
 
 def _profiled(model: "Model", shown: str) -> str:
@@ -148,17 +165,15 @@ def _profiled(model: "Model", shown: str) -> str:
 
 
 def _compared(
-    stores: Stores,
     model: "Model",
-    version: Version,
     base: Reference,
     column: str,
     found: ColumnDrift,
     seen: Observation,
+    counted: Callable[[pd.Timestamp], Profile],
 ) -> ColumnDrift:
     until = pd.Timestamp(seen.ripened if column == model.target and seen.ripened else seen.until)
-    since = until - model.monitoring.window
-    window = profile_store.between(stores.lake, model, version.number, base, since, until)
+    since, window = until - model.monitoring.window, counted(until)
     then, now = base.profile.columns[column].total(), window.columns[column].total()
     units = base.profile.units[base.profile.columns[column].counts.sum(axis=1) > 0]
     kind = "number" if column == PREDICTION else reference.kinds(model)[column]

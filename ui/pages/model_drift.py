@@ -1,5 +1,7 @@
 """The columns of a model by drift, and one beside its reference."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -28,10 +30,8 @@ def router(site: Site) -> APIRouter:
     @routes.get("/drift/{column:path}")
     def column(request: Request, name: str, column: str) -> Response:
         asked, column = ModelRequest(site, request, name), text_of(column)
-        question = asked.question(
-            f"column {column}", lambda stores, of: drift.of_column(stores, of, column), OBSERVATIONS, PROFILES
-        )
-        part = asked.parts(column=question)["column"]
+        known = asked.parts(columns=asked.question("columns", drift.of_columns, OBSERVATIONS, PROFILES))["columns"]
+        part = replace(known, value=(known.value or {}).get(column))
         if part.value is None and not part.problem and not part.pending:
             return asked.missing(f"The newest check of {name} has no column {column!r}.")
         return asked.page(

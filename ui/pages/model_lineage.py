@@ -35,8 +35,16 @@ def router(site: Site) -> APIRouter:
     @routes.get("/batches/{batch}")
     def batch(request: Request, name: str, batch: str) -> Response:
         asked, batch = ModelRequest(site, request, name), text_of(batch)
+        trained = asked.parts(trained=asked.question("trained on", lineage.trained_on, AUDIT))["trained"]
+        if trained.value is None:
+            return asked.page("model_batch", part=trained, batch=batch)
         question = asked.question(
-            f"batch {batch}", lambda stores, of: lineage.of_batch(stores, of, batch), AUDIT, SERVED, PREDICTIONS
+            f"batch {batch}",
+            lambda stores, of: lineage.of_batch(stores, of, batch, trained.value),
+            AUDIT,
+            SERVED,
+            PREDICTIONS,
+            given=trained.value,
         )
         return asked.page("model_batch", part=asked.parts(batch=question)["batch"], batch=batch)
 

@@ -57,7 +57,9 @@ class ModelRequest:
             raise HTTPException(404, f"There is no model {self.name!r}: no file declares one, and no store knows one.")
         return found
 
-    def question(self, what: str, read: Callable[[Stores, str], Any], *tables: str, renewed: bool = False) -> Question:
+    def question(
+        self, what: str, read: Callable[[Stores, str], Any], *tables: str, renewed: bool = False, given: Any = None
+    ) -> Question:
         """What a part of the page asks for.
 
         Parameters
@@ -70,10 +72,12 @@ class ModelRequest:
             Of the lake, which it is read from, beside the registry and the quarantine.
         renewed : bool
             Whether it is also read from elsewhere, so that it is read again after some seconds.
+        given : object, optional
+            The answer to another question that it is read with: once that is another one, it is read again.
         """
         return Question(
             (self.name, what),
-            lasting(_RENEWED) if renewed else 0,
+            (lasting(_RENEWED) if renewed else 0, given),
             lambda: read(self.site.open(), self.name),
             lambda: state_of(self.site.open, self.name, tables),
         )
