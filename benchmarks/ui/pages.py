@@ -45,14 +45,14 @@ def main() -> None:
         environment = clean({"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")})
         shutil.rmtree(home / "cache" / "ui", ignore_errors=True)
         for which in ("the first", "the next"):
-            with _ui(environment) as (process, started):
+            with ui(environment) as (process, started):
                 _print_start(process, started, f"{given.models} models, {which} start")
                 if which == "the next":
                     _print_pages(process, given.models)
 
 
 @contextmanager
-def _ui(environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
+def ui(environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
     """The UI as a process, and how many seconds it took to answer."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "cli.main", "ui", "--port", str(PORT)]

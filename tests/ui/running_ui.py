@@ -1,19 +1,36 @@
-"""The UI's application without its process, and a browser without scripts that looks at it."""
+"""The UI, with a process of its own and without one, and a browser without scripts that looks at it."""
 
 import asyncio
 import html
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.running_system import environment, free_port, started, until
 from ui.application import application
 from ui.site import Site
 
 PATIENCE = 120.0  # seconds: the machine may be busy
+
+
+@contextmanager
+def running(home: Path) -> Iterator[str]:
+    """`evergreen ui` as a real process in a home, until the block ends; its address."""
+    port, said = free_port(), home.parent / "ui.log"
+    process = started(environment(home), said, "ui", "--port", str(port))
+    try:
+        until(lambda: "answers at" in said.read_text() or process.poll() is not None, "the UI")
+        assert process.poll() is None, said.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 class Pages:
