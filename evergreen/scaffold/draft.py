@@ -194,9 +194,9 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         | {name: why for name, why in left_out.items() if name != label_time}
         | {name: "part of the time" for name in clock if name != time.column},
         ranges=bounds.ranges(
-            table, rows, readings, [*bounds.numeric(features), *([target] if task == "regression" else [])]
+            table, rows, readings, [*bounds.numeric(features), *([target] if task == "regression" else [])], time.values
         ),
-        values=bounds.categories(typed, features) | bounds.classes(labelled[target], target, target_kind),
+        values=bounds.categories(typed, features, time.values) | bounds.classes(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
         label_time=label_time or None,

@@ -215,6 +215,21 @@ def counted(values: pd.Series, kind: "Kind | None", times: "pd.Series[pd.Timesta
     return "an identifier that grows with the time" if numbers(values).corr(times.rank(), "spearman") > _RISING else ""
 
 
+def rises(values: "pd.Series[float]", times: "pd.Series[pd.Timestamp]") -> bool:
+    """Whether a column rises or falls with the time, as nearly as its equal values allow.
+
+    Examples
+    --------
+    >>> days = pd.Series(pd.date_range("2024-11-01", periods=300))
+    >>> rises(days.dt.year, days), rises(days.dt.day, days)
+    (True, False)
+    """
+    known = values.notna()
+    ranks, moments = values[known].rank(), times[known].rank()
+    most = np.corrcoef(np.sort(ranks), np.sort(moments))[0, 1] if ranks.nunique() > 1 < moments.nunique() else np.nan
+    return bool(abs(np.corrcoef(ranks, moments)[0, 1]) > _RISING * most) if most > 0 else False
+
+
 def ended(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> str:
     """Since when a column has no value any more; empty if it still has some.
 
