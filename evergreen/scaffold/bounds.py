@@ -66,13 +66,13 @@ def _is_kept(values: "pd.Series[float]", times: "pd.Series[pd.Timestamp]") -> bo
         return True
     if older.min() == older.max():
         return bool(newer.min() == newer.max() == older.min())
-    low, high = _range(older, older.min(), older.max())
+    low, high = _range(older, float(older.min()), float(older.max()))
     return bool(low <= newer.min() and newer.max() <= high)
 
 
 def _halves(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> tuple[pd.Series, pd.Series]:
     """The known values of the older and of the newer half of the rows."""
-    is_older = times <= times.quantile(0.5)
+    is_older = times <= times.median()
     return values[is_older].dropna(), values[~is_older].dropna()
 
 
@@ -86,17 +86,18 @@ def _tails(values: "pd.Series[float]", low: float, high: float) -> tuple[float, 
     --------
     >>> [round(tail) for tail in _tails(pd.Series(range(10_001)), 0.0, 10_000.0)]
     [102, 102]
-    >>> [round(tail) for tail in _tails(pd.Series(range(10_001)) ** 4, 0.0, 1e16)]
-    [0, 462309886374083]
+    >>> [f"{tail:.1e}" for tail in _tails(pd.Series(range(10_001)) ** 4, 0.0, 1e16)]
+    ['1.0e+08', '4.1e+14']
     """
     known = values[np.isfinite(values)]
     if known.empty:
         return 0.0, 0.0
     share = len(known) ** -0.5
-    below, middle, above = known.quantile([share, 0.5, 1 - share])
-    ends = [(middle - low, middle - below), (high - middle, above - middle)]
-    slacks = [end * (end / near) - end if near > 0 else 0.0 for end, near in ends]
-    return float(slacks[0]), float(slacks[1])
+    largest = max(abs(low), abs(high)) or 1.0  # by which all is divided, so that no difference overflows
+    below, middle, above = map(float, (known / largest).quantile([share, 0.5, 1 - share]))
+    ends = [(middle - low / largest, middle - below), (high / largest - middle, above - middle)]
+    slacks = [largest * (end * (end / near) - end) if near > 0 else 0.0 for end, near in ends]
+    return slacks[0], slacks[1]
 
 
 def _widened(
@@ -116,9 +117,7 @@ def _widened(
     slack = 0.25 * high - 0.25 * low or abs(high) or 1.0
     below, above = (low - max(slack, tails[0]), high + max(slack, tails[1]))
     below, above = max(below, -_LARGEST), min(above, _LARGEST)
-    if (
-        _PLAIN[0] < slack and max(-below, above, slack) < _PLAIN[1]
-    ):  # else none are round: they would be 0, or too large
+    if _PLAIN[0] < slack and max(-below, above, slack) < _PLAIN[1]:  # else none are round: 0, or too large
         units = [max(10.0 ** (np.floor(np.log10(max(slack, tail))) - 1), float(whole)) for tail in tails]
         below, above = np.floor(below / units[0]) * units[0], np.ceil(above / units[1]) * units[1]
     below, above = max(below, 0.0) if low >= 0 else below, min(above, 0.0) if high <= 0 else above

@@ -39,7 +39,7 @@ def test_a_long_tail_keeps_honest_batches_of_400_out_of_quarantine(sigma):
     held_back = 0
     for _ in range(100):
         values = pd.Series(random.lognormal(3, sigma, 1000))
-        low, high = _range(values, values.min(), values.max())
+        low, high = _range(values, float(values.min()), float(values.max()))
         batch = random.lognormal(3, sigma, 400)
         held_back += _is_kept(values, times) and not (low <= batch.min() and batch.max() <= high)
     assert held_back <= 3
