@@ -138,7 +138,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     rows, unnamable = names.usable(rows, chosen)
     semicolons = isinstance(source, Files) and source.csv is not None and source.csv.delimiter == ";"
     readings = missing_codes.marked(columns.read(rows, comma=semicolons))
-    time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
+    time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target, wishes.until)
     readings |= event_time.beside(readings, time, [wishes.target, *(wishes.key or [])])
     typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
     kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}

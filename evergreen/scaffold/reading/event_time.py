@@ -11,7 +11,7 @@ from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
 from evergreen.scaffold.reading import calendar_parts, times
 from evergreen.scaffold.reading.calendar_parts import spelt
-from evergreen.scaffold.reading.columns import Reading
+from evergreen.scaffold.reading.columns import Reading, rises
 
 _TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
 _TIME_WORDS = re.compile(
@@ -23,7 +23,10 @@ _NEW_NAMES = ("time", "timestamp", "event_time", "time_of_event")  # of a time t
 _YEAR_WORDS = re.compile(r"(^|[\W_])(X|Y|YR|FY)?(19|20)\d\d(?!\d)")
 _WIDE = 4  # columns named after a year, from which on a table has a column for each time
 _NAMED = 12  # names that a message lists
-_COARSE = 0.5  # a column with fewer different times than this share of another's tells only the day
+_SAME = 0.5  # a column tells only the day if a finer one lies within that day in more rows than this share
+_OTHER_WORDS = re.compile(  # of a time that is not the event's: of a birth, to come, or of the record
+    r"(^|_)(birth\w*|dob|born|due|expir\w*|end|ends|ended|until|deadline|updated?|modified|changed)(_|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,12 @@ class EventTime:
 
 
 def find(
-    rows: pd.DataFrame, readings: dict[str, Reading], asked: str | None, format: str | None, target: str | None
+    rows: pd.DataFrame,
+    readings: dict[str, Reading],
+    asked: str | None,
+    format: str | None,
+    target: str | None,
+    until: pd.Timestamp | None = None,
 ) -> EventTime:
     """Choose the time of a table's rows.
 
@@ -67,6 +75,8 @@ def find(
         The column and the format that the user names.
     target : str or None
         The column that is no candidate.
+    until : Timestamp or None
+        When the future begins.
 
     Raises
     ------
@@ -84,7 +94,7 @@ def find(
         )
     if not candidates:
         raise ScaffoldError(_no_times(rows, target))
-    best = min(candidates, key=lambda found: _rank(found, candidates))
+    best = min(candidates, key=lambda found: _rank(found, candidates, until))
     _require_usable(rows, best)
     others = [found.column for found in candidates if found.column not in (best.column, *best.inputs)]
     guessed = f"guessed; others: {listed(others)}" if others else "" if best.why else "the only time"
@@ -189,14 +199,31 @@ def _new_name(rows: pd.DataFrame) -> str:
     return next(name for name in _NEW_NAMES if name not in taken)
 
 
-def _rank(found: EventTime, candidates: list[EventTime]) -> tuple[bool, bool, bool, bool, int, int]:
-    """Order of preference: no gaps, finer than a day where others are, written, known names, most values."""
+def _rank(found: EventTime, candidates: list[EventTime], until: pd.Timestamp | None) -> tuple[int, ...]:
+    """Order of preference.
+
+    No gaps, none in the future, no name of another time, finer where others tell the same moment, written, a known
+    name, in the order of the rows, most values.
+    """
     different = found.values.nunique()
-    most = max(other.values.nunique() for other in candidates if not other.values.isna().any() or other is found)
+    coarse = any(_is_coarser(found, other) for other in candidates if not other.values.isna().any())
     name = found.column.lower()
     named = _TIMES.index(name) if name in _TIMES else len(_TIMES)
     together = len(found.inputs) > 1
-    return bool(found.values.isna().any()), different < _COARSE * most, together, bool(_unit(found)), named, -different
+    later = until is not None and bool((found.values >= until).any())
+    of_another = any(_OTHER_WORDS.search(spelt(column)) for column in (found.column, *found.inputs))
+    unordered = not rises(found.values, pd.Series(range(len(found.values)), found.values.index))
+    doubts = (found.values.isna().any(), later, of_another, coarse, together, _unit(found))
+    return *map(bool, doubts), named, unordered, -different
+
+
+def _is_coarser(found: EventTime, other: EventTime) -> bool:
+    """Whether a column tells the same moments as another, but only by the day, the month or the year."""
+    moments = found.values.drop_duplicates().sort_values()
+    if len(moments) >= other.values.nunique():
+        return False
+    after = other.values - found.values
+    return len(moments) < 2 or bool(((after >= pd.Timedelta(0)) & (after <= moments.diff().median())).mean() > _SAME)
 
 
 def _require_usable(rows: pd.DataFrame, found: EventTime) -> None:
