@@ -215,7 +215,7 @@ def counted(values: pd.Series, kind: "Kind | None", times: "pd.Series[pd.Timesta
     return "an identifier that grows with the time" if numbers(values).corr(times.rank(), "spearman") > _RISING else ""
 
 
-def rises(values: "pd.Series[float]", times: "pd.Series[pd.Timestamp]") -> bool:
+def rises(values: pd.Series, times: pd.Series) -> bool:
     """Whether a column rises or falls with the time, as nearly as its equal values allow.
 
     Examples
