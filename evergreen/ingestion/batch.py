@@ -14,7 +14,7 @@ from evergreen.definition.model_files import unmentioned
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
 from evergreen.frames import with_columns
-from evergreen.ingestion import bad_cells, contract, label_feedback, zones
+from evergreen.ingestion import bad_cells, contract, label_feedback, moved_times, zones
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.key_conflicts import conflicts
 from evergreen.ingestion.label_feedback import FEEDBACK
@@ -293,9 +293,10 @@ def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:
 def compared(model: "Model", lake: Lake, rows: pd.DataFrame, checked: Checked) -> Checked:
     """Checked rows, with the place of bad cells, and a failure if their times have a zone and those before had none.
 
-    The other way round it is a failure, too.
+    The other way round it is a failure, too. Rows that replace much earlier ones are a warning.
     """
     failures = zones.compared(model, lake, rows)
+    failures += moved_times.compared(model, lake, checked.rows) if checked.report.success else []
     report = bad_cells.located(model, rows, checked.report)
     return replace(checked, report=replace(report, results=[*report.results, *failures]))
 

@@ -8,6 +8,7 @@ import pandas as pd
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.key_conflicts import Conflicts, conflicts
 from evergreen.scaffold.reading import columns
+from evergreen.scaffold.reading.calendar_parts import spelt
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
 
@@ -23,7 +24,8 @@ def find(
 ) -> tuple[list[str], str]:
     """Columns that identify each row of the table, none if there are none; and what is told of them.
 
-    Of the columns that do so beside the time, those with the fewest different values are taken: a measurement that
+    What names a thing, such as a customer, does so only together with the time: who comes again is another row. Of the
+    columns that do so beside the time, those with the fewest different values are taken: a measurement that
     happens to differ among rows of one time has more.
 
     Parameters
@@ -48,11 +50,15 @@ def find(
         [name, other] for name in _of_one_time(ids, rows, time) for other in others[: _BESIDE + 1] if other != name
     ]
     beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
-    tried = [*ids, *words, [time.column], *within, *([time.column, *some] for some in beside)]
+    things = [name for (name,) in ids if columns.THING_WORDS.search(spelt(name))]
+    again = [[name, time.column] for name in things if not rows[name].duplicated().any()]
+    alone = [key for key in (*ids, *words) if key[0] not in things]
+    tried = [*alone, *again, [time.column], *within, *([time.column, *some] for some in beside)]
     once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
     for key in tried:
         if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
-            return key, _told_of_doubles(table) or f"unique in all {table.total:,} rows"
+            beside = f"; {key[0]!r} names a thing, which may come again" if key in again else ""
+            return key, (_told_of_doubles(table) or f"unique in all {table.total:,} rows") + beside
     nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
     shared = int(once.duplicated(nearest, keep=False).sum())
     told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"

@@ -36,6 +36,10 @@ _NEWEST = 0.1  # share of the rows, the newest, that a column must have a value 
 _THINGS = (
     "user|order|customer|item|product|store|shop|client|account|session|trip|device|sensor|station|row|invoice|loan"
 )
+THING_WORDS = re.compile(  # in a name as `calendar_parts.spelt` has it: what it names comes again in other events
+    r"(^|_)(user|customer|client|patient|person|member|employee|driver|account|subscriber|product|article|sku|store|shop"
+    r"|site|location|device|sensor|station|meter|machine|engine|vehicle|car|merchant|vendor|supplier)(_|id|no|nr|$)"
+)
 ID_WORDS = re.compile(
     r"(?i:(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$)|[a-z](Id|Key|No|Nr|Number|Code)$|ID$"
     rf"|(?i:(^|_)({_THINGS})(id|no|nr|number|code)$)"

@@ -6,6 +6,7 @@ import pytest
 
 from evergreen import Call, Csv, Files, expect
 from evergreen.errors import SourceShapeError
+from evergreen.ingestion import moved_times
 from evergreen.ingestion.batch import Batch, Checked, batch_id, check, in_words, of_source, outstanding
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.quarantine import Quarantine
@@ -192,6 +193,25 @@ def test_rows_of_the_future_are_counted_and_wait(toy, rows, home):
         assert empty.ingested().notes == ["72 rows lie at 2012-12-31 00:00 or later; they wait until then"]
     earlier = of_source(model, lake, quarantine, START, START + DAY, START + 3 * DAY)
     assert earlier.waiting == 0
+
+
+def test_rows_that_replace_much_earlier_ones_are_told(toy, rows, home):
+    """Of a thing that comes again, the earlier event is lost; of a row whose time is corrected, none is."""
+    lake, quarantine = DeltaLake(str(home / "lake")), Quarantine(str(home / "lake"))
+    model = toy(source=Files(path=str(home / "rows.parquet"), lookback="2d"))
+    told = {}
+    for days in (0, 1, 9):
+        rows(1).assign(at=rows(1)["at"] + days * DAY).to_parquet(home / "rows.parquet")
+        since = START + days * DAY
+        batch = of_source(model, lake, quarantine, since, since + DAY, since + DAY)
+        told[days] = batch.notes
+        assert batch.fate == "landed"
+        batch.land(lake)
+    assert (told[0], told[1]) == ([], [])
+    assert "24 of 24 rows that replace one of an earlier time" in told[9][0]
+    assert "set `key` to ['id', 'at']" in told[9][0]
+    by_time = toy(source=model.source, key=["id", "at"])
+    assert moved_times.compared(by_time, lake, rows(1)) == []
 
 
 def test_files_of_another_kind_in_a_folder_are_told(toy, rows, home):

@@ -41,6 +41,21 @@ def test_a_station_that_measures_again_is_identified_by_its_time(landed, home):
     assert landed(home / "table.csv", target="y")[0].key == ["at", "station_id"]
 
 
+@pytest.mark.parametrize("name", ["customer_id", "PatientNo", "deviceid"])
+def test_a_thing_that_may_come_again_is_identified_with_its_time(landed, home, name):
+    rows = orders().drop(columns=["order_id", "line"]).assign(**{name: [f"C{number:03}" for number in range(600)]})
+    rows.assign(at=pd.date_range("2026-01-01", periods=600, freq="h")).to_csv(home / "table.csv", index=False)
+    draft, _, _ = landed(home / "table.csv", target="y")
+    assert draft.key == [name, "at"]
+    assert "names a thing, which may come again" in draft.why["key"]
+
+
+def test_an_event_with_a_number_of_its_own_is_identified_by_it(landed, home):
+    rows = orders().drop(columns=["line"]).assign(order_id=range(600), customer_id=[f"C{n:03}" for n in range(600)])
+    rows.to_csv(home / "table.csv", index=False)
+    assert landed(home / "table.csv", target="y")[0].key == ["order_id"]
+
+
 def test_rows_that_share_the_key_asked_for_are_told_with_what_holds_them_apart(landed, home):
     orders().to_csv(home / "table.csv", index=False)
     with pytest.raises(
