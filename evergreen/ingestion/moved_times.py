@@ -1,4 +1,4 @@
-"""Rows that replace one of the same key and of a much earlier time: corrections, or events of a thing that comes again."""
+"""Rows that replace one of the same key and a much earlier time: corrections, or events of a thing that comes again."""
 
 from typing import TYPE_CHECKING
 
