@@ -57,8 +57,8 @@ def find(
     once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
     for key in tried:
         if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
-            beside = f"; {key[0]!r} names a thing, which may come again" if key in again else ""
-            return key, (_told_of_doubles(table) or f"unique in all {table.total:,} rows") + beside
+            thing = f"; {key[0]!r} names a thing, which may come again" if key in again else ""
+            return key, (_told_of_doubles(table) or f"unique in all {table.total:,} rows") + thing
     nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
     shared = int(once.duplicated(nearest, keep=False).sum())
     told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"
