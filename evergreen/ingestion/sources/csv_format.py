@@ -202,12 +202,41 @@ def rewritten(path: Path | str, encoding: str | None, folder: Path) -> Path:
     """
     folder.mkdir()
     copy = folder / unpacked_name(path)
+    if encoding is not None and _is_of_single_bytes(encoding) and _is_utf8(path):
+        raise SourceError(
+            f"{path} is written in utf-8, where `csv` of the source declares {encoding}, which reads its letters as "
+            f"others. Save it in {encoding}, or all files in utf-8. {CORRECT_ENCODING}"
+        )
     try:
         with opened(path) as file:
             _write(file, encoding, copy)
     except UnicodeError as error:
         raise SourceError(f"{path} is not written in {encoding}: {error}. {CORRECT_ENCODING}") from error
     return copy
+
+
+def _is_of_single_bytes(encoding: str) -> bool:
+    """Whether no byte waits for another to be a letter, so that those of another encoding are read as letters, too."""
+    decoder = codecs.getincrementaldecoder(encoding)("ignore")
+    for byte in range(128, 256):
+        decoder.decode(bytes([byte]))
+        if decoder.getstate()[0]:
+            return False
+    return True
+
+
+def _is_utf8(path: Path | str) -> bool:
+    """Whether a file holds more than ASCII, and all of it is UTF-8: letters of one byte each are never so by chance."""
+    decoder, beyond = codecs.getincrementaldecoder("utf-8")(), False
+    with opened(path) as file:
+        try:
+            while piece := file.read(1 << 20):
+                beyond = beyond or not piece.isascii()
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return beyond
 
 
 def _write(file: IO[bytes], encoding: str | None, copy: Path) -> None:

@@ -219,8 +219,9 @@ def identifier(engine: "Engine", name: str) -> str:
 
 
 def unended(query: str) -> str:
-    """A query without the semicolon at its end, so that it can stand within another."""
-    return query.rstrip().rstrip(";")
+    """A query without the semicolon at its end, so that it can stand within another; after a comment a line ends."""
+    inner = query.rstrip().rstrip(";")
+    return f"{inner}\n" if "--" in inner.rpartition("\n")[2] else inner
 
 
 def nested_names(engine: "Engine", query: str) -> dict[str, str]:

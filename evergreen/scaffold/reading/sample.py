@@ -47,12 +47,15 @@ class Table:
         From a column's name to how SQL writes it.
     number : callable
         From a quoted column of text to its number.
+    whole : str
+        What tells a row from all that differ from it.
     """
 
     relation: str
     ask: Callable[[str], pd.DataFrame]
     quote: Callable[[str], str]
     number: Callable[[str], str]
+    whole: str = "*"
 
     @cached_property
     def total(self) -> int:
@@ -62,7 +65,7 @@ class Table:
     @cached_property
     def different(self) -> int:
         """How many rows there are without exact doubles."""
-        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT * FROM {self.relation}) AS found_")
+        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {self.whole} FROM {self.relation}) AS found_")
 
     def sample(self, limit: int = LIMIT) -> pd.DataFrame:
         """Rows spread evenly over the table, at most `limit`, in its own order; the index counts the rows from 0."""
@@ -260,7 +263,9 @@ def _sql(source: Sql) -> Table:
     def quote(name: str) -> str:
         return identifier(engine, nested.get(name, name))
 
-    return Table(f"({query}) AS rows_", ask, quote, "CAST({} AS DOUBLE PRECISION)".format)
+    # In Postgres two values of JSON are never compared; as text they are.
+    whole = "CAST(rows_ AS TEXT)" if engine.dialect.name == "postgresql" else "*"
+    return Table(f"({query}) AS rows_", ask, quote, "CAST({} AS DOUBLE PRECISION)".format, whole)
 
 
 def _explained(what: str) -> AbstractContextManager[None]:

@@ -197,6 +197,18 @@ def test_bytes_that_are_no_text_of_the_encoding_are_named(toy, tmp_path):
         rows_of(toy, tmp_path / "rows.csv", Csv(encoding="utf-16"))
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1250"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+def test_a_file_of_utf_8_among_others_is_refused(toy, tmp_path, name, encoding):
+    for letters, fine in (("café", False), ("cafe", True)):
+        PACKINGS[name](tmp_path / name, "\n".join(LINES).replace("café", letters).encode())
+        if fine:
+            assert rows_of(toy, tmp_path / name, Csv(encoding=encoding))[1] == []
+        else:
+            with pytest.raises(SourceError, match=r"rows.csv.* is written in utf-8, where `csv` .* declares"):
+                rows_of(toy, tmp_path / name, Csv(encoding=encoding))
+
+
 def test_a_file_of_bytes_is_no_table(tmp_path):
     (tmp_path / "rows.csv").write_bytes(bytes(range(256)))
     with pytest.raises(SourceError, match="is no text"):
