@@ -195,8 +195,8 @@ def _slices(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _comparable(slice_: "Slice") -> bool:
-    """Whether its rows allow the metric, or only the challenger has none."""
-    return slice_.gain is not None and (math.isfinite(slice_.gain.value) or _fails_alone(slice_))
+    """Whether its rows allow the metric, such as a rank metric of rows of both classes."""
+    return slice_.gain is not None and slice_.champion is not None and math.isfinite(slice_.champion)
 
 
 def _slice_worse(slice_: "Slice", gates: Gates) -> bool:

@@ -90,7 +90,9 @@ def test_a_verdict_on_data_from_before_the_champion_was_restored_counts_no_more(
 
 def test_a_version_that_was_rolled_back_is_not_promoted_again(judged):
     rolled_back = version(3, rolled_back_at=AS_OF, rolled_back_reason="too slow")
-    with pytest.raises(PromotionError, match=r"toy@3 was rolled back: too slow.*`evergreen rollback toy --to 3`"):
+    with pytest.raises(
+        PromotionError, match=r"toy@3 was rolled back: too slow.*`evergreen rollback toy --to 3 --reason ...`"
+    ):
         judged().permit(rolled_back, version(2))
 
 
