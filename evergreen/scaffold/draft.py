@@ -10,9 +10,11 @@ import pandas as pd
 
 from evergreen.definition.feasibility.finding import Finding
 from evergreen.definition.loader import path_of
+from evergreen.definition.model import Model
 from evergreen.definition.options import Kind, Training
 from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
@@ -21,7 +23,7 @@ from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.reading import columns, event_time, missing_codes, names, near_copies, time_parts, unlike_files
 from evergreen.scaffold.reading.event_time import EventTime, listed
-from evergreen.scaffold.reading.sample import LIMIT, Table
+from evergreen.scaffold.reading.sample import LIMIT, Table, open_table
 from evergreen.scaffold.rounded_integers import REASON as WIDE
 from evergreen.scaffold.rounded_integers import columns as wide_columns
 from evergreen.training.suitability import LARGEST_TARGET
@@ -132,6 +134,10 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     unlike = unlike_files.told(source) if isinstance(source, Files) else {}
     rows = table.sample()
+    if isinstance(source, Files) and source.csv is not None and not source.csv.trim and _are_spaced(rows):
+        source = source.model_copy(update={"csv": source.csv.model_copy(update={"trim": True})})
+        table = open_table(source)
+        rows = table.sample()
     renamed = names.renamed(source, rows.columns) if isinstance(source, Files) else {}
     chosen = [wishes.time, wishes.target, *(wishes.key or [])]
     _require(rows, chosen, renamed)
@@ -148,7 +154,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         keys.require_unique(table, rows, key, time)
     readings[target] = columns.without_absent_class(readings[target])
     typed[target], kinds[target] = readings[target].values, readings[target].kind
-    labelled = typed[typed[target].notna() & _is_past(time, wishes.until)]
+    past = _is_past(time, wishes.until)
+    labelled = typed[typed[target].notna() & past]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
     _require_enough(labelled, target)
     clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
@@ -212,7 +219,29 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         },
     )
     drafted = {part: getattr(draft, part) for part in _DECLARED}
+    read = {"parsing": draft.parsing, "target_kind": draft.target_kind, "estimator": dict}
+    _require_read(rows[past], Model.model_validate(drafted | read))
     return replace(draft, findings=shortfalls(drafted, lengths, draft.pace, figures))
+
+
+def _are_spaced(rows: pd.DataFrame) -> bool:
+    """Whether spaces stand around some values, by which one word would be two."""
+    text = (rows[name].dropna() for name in rows if pd.api.types.is_string_dtype(rows[name]))
+    return any((values != values.str.strip()).any() for values in text)
+
+
+def _require_read(rows: pd.DataFrame, model: Model) -> None:
+    """Refuse a draft by which ingest would not read the rows that it was made from.
+
+    Raises
+    ------
+    ScaffoldError
+        Some are not of the kinds that it declares.
+    """
+    _, problems = cast(rows, model)
+    if problems:
+        told = "; ".join(f"{problem.column!r}: {problem.found}" for problem in problems)
+        raise ScaffoldError(f"The rows cannot be read as one kind: {told}. Write them alike.")
 
 
 def _is_past(time: EventTime, until: pd.Timestamp | None) -> "pd.Series[bool]":

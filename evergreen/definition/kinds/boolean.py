@@ -40,7 +40,7 @@ class Boolean(ColumnKind):
 
     def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
         """Cast from truth values, 0 and 1, and the words true and false."""
-        cast = values.astype("str").str.lower().map(_WORDS).where(values.notna()).astype("boolean")
+        cast = values.astype("str").str.strip().str.lower().map(_WORDS).where(values.notna()).astype("boolean")
         unread = cast.isna() & values.notna()
         return (values, describe(values, unread, "are neither true nor false")) if unread.any() else (cast, "")
 

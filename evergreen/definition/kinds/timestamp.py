@@ -123,12 +123,12 @@ class Datetime(ColumnKind):
 def _parsed(values: Values) -> tuple[Values, str]:
     import pandas as pd
 
-    present = values.dropna().astype("str")
+    present = values.dropna().astype("str").str.strip()
     zoned = present.str.contains(r"(?:Z|:\d{2}(?:\.\d+)?[+-]\d{2}|[+-]\d{2}:?\d{2})$", regex=True)
     if zoned.any() and not zoned.all():
         return values, describe(values.dropna(), ~zoned, "have no time zone while others do")
     times = pd.to_datetime(
-        values.astype("str").where(values.notna()), errors="coerce", format="ISO8601", utc=bool(zoned.any())
+        values.astype("str").str.strip().where(values.notna()), errors="coerce", format="ISO8601", utc=bool(zoned.any())
     )
     unread = times.isna() & values.notna()
     return (values, describe(values, unread, "are no ISO 8601 time")) if unread.any() else (times, "")
