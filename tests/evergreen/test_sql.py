@@ -111,7 +111,7 @@ REVIEWED = {
         "self.relation"
     ],  # made by `_files` and `_sql`, of literals and the user's query
     "scaffold/reading/sample.py: sample": ["self.relation", "numbered", "step"],  # the same, and a number
-    "scaffold/reading/sample.py: different": ["self.relation"],  # the same
+    "scaffold/reading/sample.py: different": ["self.relation", "self.whole"],  # the same, and * or the row as text
     "scaffold/reading/sample.py: distinct": ["self.relation"],  # the same
     "scaffold/reading/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
     "scaffold/reading/unlike_files.py: _of_parquet": ["place.sql"],  # literals
