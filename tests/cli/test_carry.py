@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from evergreen.exit_codes import Exit
+from evergreen.lake.audit_log import person
 from evergreen.lifecycle.outcome import Outcome
 from tests.command_line import called
 from tests.prepared_homes import ingested
@@ -23,10 +24,10 @@ def test_it_ends_as_a_training_does(home, server, begun, monkeypatch, decision, 
     begun(ingested, datetime(2013, 1, 29, tzinfo=UTC))
     asked = []
 
-    def run(*words, as_of):
-        asked.append(words)
+    def run(*words, as_of, by):
+        asked.append((*words, by))
         return Outcome("toy", decision, "a test")
 
     monkeypatch.setattr("flows.carry.carry", run)
     assert called("carry", "toy@3", "--from", "staging").returncode == code
-    assert asked == [("toy", "staging", "3")]
+    assert asked == [("toy", "staging", "3", person())]
