@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPACES = "\u00a0\u2007\u2009\u202f"  # between thousands, where a line may not break, or a narrow one
 SIGNS = "+-\u2212"
 _MINUS = "\u2212"
-_MINUS_BEHIND = re.compile(r"^([^+-]*\d[^+-]*?)\s*-$")
+_MINUS_BEHIND = re.compile(r"^([^+-]*[^+\s-])\s*-$")  # of a text of a million digits it asks each once
 _IN_PARENTHESES = re.compile(r"^([^()]*)\(([^()]*)\)$")
 _PLAIN = re.compile(r"[+-]?\d+(\.\d+)?")
 
