@@ -1,4 +1,4 @@
-"""Which command one runs after a run of the loop, by what came of it."""
+"""The command to run next after a run of the loop, by what came of it."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def after_outcome(result: "Outcome", when: str = "") -> str:
-    """The command that one runs after a run of the loop; empty where the outcome's own advice names it.
+    """The command to run next after a run of the loop; empty where the outcome's own advice names it.
 
     Parameters
     ----------
-    result : "Outcome"
+    result : Outcome
     when : str
         The option of the time that it was run for, for a command that takes it.
     """
@@ -33,7 +33,7 @@ def after_outcome(result: "Outcome", when: str = "") -> str:
 
 
 def after_decision(model: str, decision: "Decision", when: str = "") -> str:
-    """The command that one runs after a monitor, which itself trains nothing.
+    """The command to run next after a monitor, which itself trains nothing.
 
     Parameters
     ----------

@@ -36,8 +36,7 @@ def decide(
 def log_failed_monitor(stores: Stores, name: str, as_of: pd.Timestamp, problem: str) -> Decision:
     """Log that a monitor run failed, as an alert until one succeeds; beside what it had decided before it failed."""
     decided = decision_log.find(stores.lake, Bare(name), decision_log.key_of(as_of, ""))
-    after = as_of if decided is None else as_of + pd.Timedelta(microseconds=1)
-    state = State(as_of=after, wish="", last_trained=None, new_rows=0)
+    state = State(decision_log.after(as_of) if decided else as_of, wish="", last_trained=None, new_rows=0)
     return _logged(stores, name, state, Decision("alert", f"{decision.MONITOR_FAILED}: {problem}"))
 
 

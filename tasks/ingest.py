@@ -38,7 +38,9 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
         quarantine.keep_surplus(name, more)
         return [late.left_out(model, more, known, before, as_of)]
     for place, (since, until) in enumerate(periods):
-        batch = late.of_period(model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"))
+        batch = late.of_period(
+            model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"), late.missing
+        )
         batches += [land_or_quarantine(stores, batch)] if batch else []
     if periods:
         more = late.surplus(model, lake, before) if batches else more
@@ -56,7 +58,8 @@ def ingest_again(
     model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
     arrived, batches = again.after(lake, model, as_of), []
     for place, (low, high) in enumerate(again.periods(model, lake, quarantine, since, due)):
-        batch = again.of_period(model, lake, quarantine, low, high, arrived + place * pd.Timedelta(1, "us"))
+        moment = arrived + place * pd.Timedelta(1, "us")
+        batch = late.of_period(model, lake, quarantine, low, high, moment, again.differing)
         batches += [land_or_quarantine(stores, batch)] if batch else []
     return batches
 

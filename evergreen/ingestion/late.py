@@ -1,5 +1,6 @@
 """Late rows: those of before the period of the next batch, whatever the lookback, that the lake does not have."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,9 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources.shared import within
 from evergreen.lake import audit_log
-from evergreen.lake.arrow import positions
+from evergreen.lake.arrow import positions, to_arrow
 from evergreen.lake.lake import ROWS, Lake
-from evergreen.sql import column, columns, same, stored
+from evergreen.sql import column, columns, stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _DAY = pd.Timedelta(days=1)
+Wanted = Callable[["Model", Lake, Quarantine, pd.DataFrame], pd.DataFrame]
 
 
 def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
@@ -92,13 +94,16 @@ def of_period(
     since: pd.Timestamp,
     until: pd.Timestamp,
     arrived: pd.Timestamp,
+    wanted: Wanted,
 ) -> Batch | None:
-    """The rows of ``[since, until)`` whose key is neither in the lake nor in quarantine, checked; None without any.
+    """The rows of ``[since, until)`` that are wanted and not in quarantine with the same values, checked; None without.
 
     Parameters
     ----------
     arrived : Timestamp
         When they are ingested; different for each batch, since it is the watermark of late batches.
+    wanted : callable
+        Which of the source's rows: `missing`, or `evergreen.ingestion.again.differing`.
 
     Raises
     ------
@@ -108,7 +113,7 @@ def of_period(
     number = f"late-{batch_id(model.name, since, arrived)}"
     read = within(model.source.read(model, since, until, lake), model, since, until)  # SQLite gives a day before it
     rows = quarantine.without_quarantined(model, read, number, since)
-    rows = _missing(model, lake, rows, quarantine.erased(model.name))
+    rows = wanted(model, lake, quarantine, rows)
     if rows.empty:
         return None
     origin = model.source.origin(model, since, until)
@@ -148,30 +153,36 @@ def _fits(model: "Model", low: pd.Timestamp, high: pd.Timestamp) -> bool:
     return model.source.batch is None or high - low <= max(pd.Timedelta(model.source.batch), 2 * _DAY)
 
 
-def _missing(model: "Model", lake: Lake, rows: pd.DataFrame, erased: set[str]) -> pd.DataFrame:
+def missing(model: "Model", lake: Lake, quarantine: Quarantine, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows whose key the lake does not have, but erased ones; all that do not fit the schema, which is told."""
     fitting, problems = cast(rows, model)
     if rows.empty or problems:
         return rows
     keyed = with_columns(rows, {ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
-    new = ~_known(model, lake, fitting)
-    if erased and new.any():
-        new[new] = [row not in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[new]))]
-    return keyed[new].reset_index(drop=True)
+    new = ~held(model, lake, fitting, model.key)
+    return keyed[new & ~are_erased(model, quarantine, fitting, new)].reset_index(drop=True)
 
 
-def _known(model: "Model", lake: Lake, fitting: pd.DataFrame) -> "NDArray[np.bool_]":
-    """Which rows have a key that the lake has."""
-    if not lake.exists(model.name):
+def are_erased(
+    model: "Model", quarantine: Quarantine, fitting: pd.DataFrame, asked: "NDArray[np.bool_]"
+) -> "NDArray[np.bool_]":
+    """Which of the rows that are asked for were erased."""
+    found, erased = np.zeros(len(fitting), dtype=bool), quarantine.erased(model.name)
+    if erased and asked.any():
+        found[asked] = [row in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[asked]))]
+    return found
+
+
+def held(model: "Model", lake: Lake, fitting: pd.DataFrame, names: list[str]) -> "NDArray[np.bool_]":
+    """Which rows the lake holds with the same values in these columns, the key among them."""
+    if not lake.exists(model.name) or not {*names} <= {*lake.columns(model.name)}:
         return np.zeros(len(fitting), dtype=bool)
-    import pyarrow as pa
-
     first = model.key[0]
-    keys = pa.Table.from_pandas(fitting[model.key], preserve_index=False)
-    keys = keys.rename_columns([stored(name) for name in keys.column_names])
     low, high = fitting[first].agg(["min", "max"]).tolist()
-    within = f"SELECT {columns(model.key)} FROM {ROWS} WHERE {column(first)} BETWEEN $low AND $high"
-    sql = f'SELECT "_row" AS n FROM given SEMI JOIN ({within}) AS known ON {same(model.key, "given", "known")}'
-    beside = {"given": keys.append_column("_row", positions(len(fitting)))}
-    known = lake.query(model, sql, {"low": low, "high": high}, beside=beside)["n"]
-    return np.isin(np.arange(len(fitting)), known.to_numpy())
+    near = f"SELECT {columns(names)} FROM {ROWS} WHERE {column(first)} BETWEEN $low AND $high"
+    alike = " AND ".join(f"{column(name, 'given')} IS NOT DISTINCT FROM {column(name, 'near')}" for name in names)
+    sql = f'SELECT "_row" AS n FROM given SEMI JOIN ({near}) AS near ON {alike}'
+    given = to_arrow(fitting, model).select([stored(name) for name in names])
+    given = given.append_column("_row", positions(len(fitting)))
+    found = lake.query(model, sql, {"low": low, "high": high}, beside={"given": given})["n"]
+    return np.isin(np.arange(len(fitting)), found.to_numpy())

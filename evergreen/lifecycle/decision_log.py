@@ -55,11 +55,17 @@ def key_of(as_of: pd.Timestamp, wish: str) -> str:
     return fingerprint([as_of.isoformat(), wish])
 
 
+def after(as_of: pd.Timestamp) -> pd.Timestamp:
+    """The time under which the failure of a monitor is stored that had decided before."""
+    return as_of + pd.Timedelta(microseconds=1)
+
+
 def record(lake: Lake, model: str, state: State, decision: Decision) -> None:
-    """Store a decision; one with the same time and trigger replaces it."""
+    """Store a decision; one with the same time and trigger replaces it, and a monitor's failure of that time."""
     import pyarrow as pa
 
     key = key_of(state.as_of, state.wish)
+    replaced = f"id IN ({literal(key)}, {literal(key_of(after(state.as_of), state.wish))})"
     row = {
         "id": key,
         "as_of": state.as_of.to_pydatetime(),
@@ -69,7 +75,7 @@ def record(lake: Lake, model: str, state: State, decision: Decision) -> None:
         "state": state.dump(),
     }
     types = [(name, pa.timestamp("us", tz="UTC") if name == "as_of" else pa.string()) for name in row]
-    lake.replace(model, DECISIONS, pa.Table.from_pylist([row], schema=pa.schema(types)), f"id = {literal(key)}")
+    lake.replace(model, DECISIONS, pa.Table.from_pylist([row], schema=pa.schema(types)), replaced)
 
 
 def read(

@@ -1,6 +1,7 @@
 """Realised performance of a champion: what it predicted, or could not have seen, beside the labels that came."""
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +65,17 @@ def measure(
     dict
         Fields of an `Observation`.
     """
-    (as_of, now), (_, after) = times, labels
+    (as_of, now), (curve, after) = times, labels
     if after is None:
         return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
-
-    def over(window: timedelta) -> dict[str, Any]:
-        return _over(lake, model, version, base, window, (as_of, until), labels, unseen)
-
-    found = over(window := model.performance_window)
+    check = _Check(lake, model, version, base, as_of, until, curve, after, unseen)
+    found = check.over(window := model.performance_window)
     for _ in range(_TRIES):
         longer = window_needed(model, found["realised"], window) if found["state"] == "unknown" else None
         if longer is None or (unseen is not None and unseen.since >= until - window):
             break
-        found, window = over(longer), longer
+        found, window = check.over(longer), longer
     if found["state"] != "unknown" and window > model.performance_window:
         few = f"{in_words(model.performance_window)} hold too few labels"
         found["reason"] += f", over {in_words(window)} since {few}"
@@ -96,66 +94,65 @@ def window_needed(model: "Model", realised: Observed | None, window: timedelta) 
     return math.ceil(window * times / unit) * unit if times > 1 else None
 
 
-def _over(
-    lake: Lake,
-    model: "Model",
-    version: str,
-    base: Reference,
-    window: timedelta,
-    times: tuple[pd.Timestamp, pd.Timestamp],
-    labels: tuple[ArrivalCurve, timedelta | None],
-    unseen: Unseen | None,
-) -> dict[str, Any]:
-    """Performance on the predictions of a window, or on all its rows that the version has not seen."""
-    until = times[1]
-    since = until - window
-    rows = predicted_rows(lake, model, version, since, until)
-    if not base.fits(answers(model, rows)):
-        rows = rows.head(0)
-    found = _judged(model, base, rows, answers(model, rows), base.classes, times, labels)
-    if found["state"] != "unknown" or unseen is None or unseen.since >= until:
-        return found
-    rows = _rows(lake, model, max(since, unseen.since), until)
-    try:
-        prediction, classes = unseen.predict(model, rows)
-    except TrainingError:  # such as of a column that the model file does not have any more
-        return found
-    instead = _judged(model, base, rows, prediction, classes, times, labels)
-    if instead["state"] == "unknown":
-        return instead if _richer(instead["realised"], found["realised"]) else found
-    return instead | {"reason": f"{instead['reason']}, on all rows since {max(since, unseen.since):%Y-%m-%d}"}
+@dataclass(frozen=True)
+class _Check:
+    """A look at a version, for windows that end at a time."""
+
+    lake: Lake
+    model: "Model"
+    version: str
+    base: Reference
+    as_of: pd.Timestamp
+    until: pd.Timestamp
+    curve: ArrivalCurve
+    after: timedelta
+    unseen: Unseen | None
+
+    def over(self, window: timedelta) -> dict[str, Any]:
+        """Performance on the predictions of a window, or on all its rows that the version has not seen."""
+        model, since, unseen = self.model, self.until - window, self.unseen
+        rows = predicted_rows(self.lake, model, self.version, since, self.until)
+        given = answers(model, rows)
+        if not self.base.fits(given):
+            rows, given = rows.head(0), given[:0]
+        found = self._judged(rows, given, self.base.classes)
+        if found["state"] != "unknown" or unseen is None or unseen.since >= self.until:
+            return found
+        rows = _rows(self.lake, model, max(since, unseen.since), self.until)
+        try:
+            prediction, classes = unseen.predict(model, rows)
+        except TrainingError:  # such as of a column that the model file does not have any more
+            return found
+        instead = self._judged(rows, prediction, classes)
+        if instead["state"] == "unknown":
+            return instead if _has_more(instead["realised"], found["realised"]) else found
+        return instead | {"reason": f"{instead['reason']}, on all rows since {max(since, unseen.since):%Y-%m-%d}"}
+
+    def _judged(self, rows: pd.DataFrame, prediction: Floats, classes: "NDArray[Any] | None") -> dict[str, Any]:
+        """Performance on rows, on the labels that are mature, beside the baseline."""
+        model = self.model
+        mature = rows[model.target].notna() & (label_delay.used_from(model, rows, self.after) <= self.as_of)
+        rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
+        realised = performance.observed(
+            model, rows, prediction, classes=classes, arrival=self.curve, as_of=self.as_of, after=self.after
+        )
+        declines = degradation.declines(model.metric, realised, self.base.judged)
+        suspicion = model.policy.suspicion
+        judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
+        return {
+            "realised": realised,
+            "ripened": self.until.isoformat(),
+            "state": judged.state,
+            "reason": judged.reason,
+            "slices": judged.slices,
+            "suspected": judged.suspected,
+        }
 
 
-def _richer(one: Observed, other: Observed) -> bool:
-    """Whether one has more labelled rows, and the other no labels that are overdue."""
-    return one.mature and one.whole.rows > other.whole.rows and (other.mature or not other.rows)
-
-
-def _judged(
-    model: "Model",
-    base: Reference,
-    rows: pd.DataFrame,
-    prediction: Floats,
-    classes: "NDArray[Any] | None",
-    times: tuple[pd.Timestamp, pd.Timestamp],
-    labels: tuple[ArrivalCurve, timedelta | None],
-) -> dict[str, Any]:
-    """Performance on rows up to a time, on the labels that are mature, beside the baseline."""
-    (as_of, until), (curve, after) = times, labels
-    mature = rows[model.target].notna() & (label_delay.used_from(model, rows, after) <= as_of)
-    rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
-    realised = performance.observed(model, rows, prediction, classes=classes, arrival=curve, as_of=as_of, after=after)
-    declines = degradation.declines(model.metric, realised, base.judged)
-    suspicion = model.policy.suspicion
-    judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
-    return {
-        "realised": realised,
-        "ripened": until.isoformat(),
-        "state": judged.state,
-        "reason": judged.reason,
-        "slices": judged.slices,
-        "suspected": judged.suspected,
-    }
+def _has_more(other: Observed, predicted: Observed) -> bool:
+    """Whether other rows have more mature labels than those that were predicted, of which none are overdue."""
+    on_time = predicted.mature or not predicted.rows
+    return other.mature and on_time and other.whole.rows > predicted.whole.rows
 
 
 def _rows(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:

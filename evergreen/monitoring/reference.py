@@ -158,8 +158,9 @@ def build(snapshot: Snapshot, registry: Registry, judged: Version, promoted: Ver
     known = classes if classes is None or promoted is None else np.asarray(registry.load(promoted).classes_)
     all_classes = None if classes is None or known is None else np.unique(np.concatenate([labels, classes, known]))
     target = labels if all_classes is None else np.searchsorted(all_classes, labels)
-    aligned = fitting.predict(model, estimator, holdout, all_classes)
-    if all_classes is not None and known is not None:
+    aligned = predictions
+    if classes is not None and known is not None and all_classes is not None:
+        aligned = fitting.aligned(predictions, classes, all_classes)
         shown = aligned[:, all_classes == known[-1]]
     since = None if split.train_from is None else min(split.train_from, split.holdout_until - model.reference_span)
     counted = _profile(snapshot, rows, (since, split.holdout_until))

@@ -42,7 +42,7 @@ def unjudged(lake: "Lake", model: "Model", observed: Observation) -> list[str]:
     if not (_unknown(observed) or _without_threshold(observed)):
         return []
     earlier = observation.read(lake, model, until=pd.Timestamp(observed.as_of))
-    seen = [observed, *(one for one in reversed(earlier) if not one.backtested)]
+    seen = [observed, *(check for check in reversed(earlier) if not check.backtested)]
     return [phrase for phrase in (_performance(model, seen), _drift(model, seen)) if phrase]
 
 
@@ -61,7 +61,7 @@ def _performance(model: "Model", seen: Sequence[Observation]) -> str:
     phrase += last.reason.replace("; ", ", ")
     if window > model.performance_window:
         phrase += f", and at this rate enough come in {in_words(window)}"
-    versions, every = {one.version for one in run}, model.policy.every
+    versions, every = {check.version for check in run}, model.policy.every
     if len(versions) == 1:
         return phrase
     phrase += f". {len(versions)} champions have answered in that time, each replaced before it could be judged"
@@ -80,7 +80,7 @@ def _window(model: "Model", realised: "Observed | None") -> timedelta:
 
 def _drift(model: "Model", seen: Sequence[Observation]) -> str:
     version = seen[0].version
-    run = list(takewhile(lambda one: one.version == version and _without_threshold(one), seen))
+    run = list(takewhile(lambda check: check.version == version and _without_threshold(check), seen))
     lasted, since = _long(run)
     needed = model.reference_span + (model.policy.every or timedelta(0)) + model.monitoring.window
     if lasted <= needed:

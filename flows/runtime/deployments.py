@@ -147,17 +147,17 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
-    gone = sorted((one for one in there if one.name not in wanted), key=lambda one: one.name)
+    gone = sorted((found for found in there if found.name not in wanted), key=lambda deployment: deployment.name)
     with get_client(sync_client=True) as client:
-        for one in gone:
-            client.delete_resource_owned_automations(f"prefect.deployment.{one.id}")  # which Prefect leaves
-            client.delete_deployment(one.id)
+        for deployment in gone:
+            client.delete_resource_owned_automations(f"prefect.deployment.{deployment.id}")  # which Prefect leaves
+            client.delete_deployment(deployment.id)
     registered = _delete_unknown_schedules()
     registered.notes.extend(
         f"The schedules of {name} are paused, and stay so: `evergreen resume {name} --reason ...` resumes them."
         for name in sorted({model for model, _, _ in held if model})
     )
-    registered.notes.extend(f"Deployment {one.name!r} is not declared any more and was deleted." for one in gone)
+    registered.notes.extend(f"Deployment {old.name!r} is not declared any more and was deleted." for old in gone)
     return registered
 
 

@@ -13,7 +13,7 @@ from cli.next_commands import after_decision, after_outcome
 from cli.render.loop import outcome
 from evergreen.gates.advice import Advice
 from evergreen.lifecycle.decision import NO_CHAMPION, Decision
-from evergreen.lifecycle.outcome import Outcome
+from evergreen.lifecycle.outcome import REINSTATED, Outcome
 from tests.command_line import called
 from tests.toy import TURN, day_of
 
@@ -89,7 +89,7 @@ def test_without_a_model_the_command_that_makes_one_is_named(home, words):
 MISSING = Advice("toy", "1", missing="About 3 blocks are missing.", command="evergreen look toy")
 OUTCOMES = [
     (Outcome("toy", "promote", "r", "1", "2", moved=True), "monitor"),
-    (Outcome("toy", "comeback", "r", "1", "2", moved=True), "monitor"),
+    (Outcome("toy", REINSTATED, "r", "1", "2", moved=True), "monitor"),
     (Outcome("toy", "rollback", "r", champion="1", moved=True), "monitor"),
     (Outcome("toy", "waiting", "r", "1", "2"), "approve"),
     (Outcome("toy", "refused", "r", "1"), "why"),

@@ -2,15 +2,12 @@
 
 import time
 
-import duckdb
 import orjson
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import NumberFormat, TimeFormat, TimePart
-from evergreen import row_id as row_ids
 from evergreen.definition.parsing.columns import stored
 from serving.errors import RequestError
 from serving.requests import Reader
@@ -360,44 +357,6 @@ def test_columns_that_are_none_or_come_twice_are_refused_where_columns_are_read(
     with pytest.raises(RequestError) as error:
         Reader(PARSED).read(body)
     assert error.value.status == status
-
-
-@pytest.mark.parametrize("key", [["id"], ["id", "x"]])
-@pytest.mark.parametrize("content", ["application/json", "text/csv"])
-def test_an_empty_key_is_none_however_it_is_sent(key, content):
-    spec = spec_of(features={"x": "number"}, beside={"id": "text"}, key=key)
-    body = b"id,x\n,1.5\n" if content == "text/csv" else records({"id": "", "x": 1.5})
-    with pytest.raises(RequestError, match="'id' is part of the key and may not be null or empty") as error:
-        Reader(spec).read(body, content)
-    assert (error.value.status, error.value.field) == (422, "id")
-
-
-def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
-    spec = spec_of(
-        features={"store": "number", "x": "number"}, beside={"at": "datetime"}, key=["store", "at"], time="at"
-    )
-    sent = {"store": 7, "x": 1.5, "at": "2013-01-31T07:00:00.250+02:00"}
-    ids = Reader(spec).read(records(sent)).ids
-    landed = pd.DataFrame({"store": [7.0], "at": [pd.Timestamp(sent["at"]).tz_convert("UTC")]})
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("landed", landed)
-        assert ids == [connection.sql(f"SELECT {row_ids.sql(spec.key)} FROM landed").fetchall()[0][0]]
-
-
-@pytest.mark.parametrize("bad", ["a\nb", "a\r", "\x00", "\x1b[2J", "\x7f", "\x85", "\u2028", "a" * 513])
-def test_an_id_that_is_long_or_holds_what_one_line_cannot_is_refused(bad):
-    sent = records({"x": 1, "z": 2, "id": "good"}, {"x": 1, "z": 2, "id": bad})
-    with pytest.raises(RequestError, match=r"one line of text") as raised:
-        SMALL.read(sent)
-    assert (raised.value.status, raised.value.field) == (422, "id")
-    assert len(raised.value.message) < 200
-    assert not set("\n\r\x00\x1b\x7f\x85\u2028") & set(raised.value.message)
-
-
-def test_an_id_may_be_any_other_text():
-    names = ["a" * 512, "é\u00a0|\\ 'x\"", "日本", "🙂"]
-    assert SMALL.read(records(*[{"x": 1, "z": 2, "id": name} for name in names])).ids == names
 
 
 BERLIN = Reader(spec_of(features={"t": "datetime"}, beside={"at": "datetime"}, timezone="Europe/Berlin"))

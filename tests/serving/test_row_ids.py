@@ -1,4 +1,4 @@
-"""A key of whole numbers gives one id: in the lake, in a scored file, and in the service, however it is written."""
+"""A row has one id: in the lake, in a scored file, and in the service, however its key is written."""
 
 import duckdb
 import orjson
@@ -11,6 +11,7 @@ from evergreen import Call, Model, row_id
 from evergreen.definition import row_ids
 from evergreen.ingestion.schema import cast
 from evergreen.training.batch_scoring import prepared
+from serving.errors import RequestError
 from serving.http import labels
 from serving.requests import Reader
 from serving.row_ids import KeyReader
@@ -28,6 +29,7 @@ COLUMNS = {  # how a source or a file of rows to score can hold whole numbers
 SENT = {"whole": int, "had gaps": float}  # as JSON
 FORM = st.sampled_from(list(COLUMNS))
 KINDS = ("integer", "number", "category")
+SMALL = Reader(spec_of())
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_whole_numbers_in_a_key_give_one_id_with_and_without_gaps(connection, ki
     text = kind == "category"  # a feature that is text is sent as such
     parts = [(SENT[sent](order), str(store) if text else SENT[sent](store)) for order, store in keys]
     request = [{"id": order, "store": store, "x": 0.5} for order, store in parts]
-    assert Reader(spec).read(orjson.dumps(request_of(request))).ids == ids
+    assert Reader(spec).read(records(*request)).ids == ids
     assert [KeyReader(spec).read({"id": order, "store": store}) for order, store in parts] == ids
 
 
@@ -86,5 +88,43 @@ def test_a_label_of_a_row_that_was_predicted_without_its_key_keeps_its_id():
     assert KeyReader(spec_of(beside={"id": "text"}, key=["id", "x"])).canonical("7|1.0") == "7|1.0"
 
 
-def request_of(records):
-    return {"dataframe_records": records}
+@pytest.mark.parametrize("key", [["id"], ["id", "x"]])
+@pytest.mark.parametrize("content", ["application/json", "text/csv"])
+def test_an_empty_key_is_none_however_it_is_sent(key, content):
+    spec = spec_of(features={"x": "number"}, beside={"id": "text"}, key=key)
+    body = b"id,x\n,1.5\n" if content == "text/csv" else records({"id": "", "x": 1.5})
+    with pytest.raises(RequestError, match="'id' is part of the key and may not be null or empty") as error:
+        Reader(spec).read(body, content)
+    assert (error.value.status, error.value.field) == (422, "id")
+
+
+def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
+    spec = spec_of(
+        features={"store": "number", "x": "number"}, beside={"at": "datetime"}, key=["store", "at"], time="at"
+    )
+    sent = {"store": 7, "x": 1.5, "at": "2013-01-31T07:00:00.250+02:00"}
+    ids = Reader(spec).read(records(sent)).ids
+    landed = pd.DataFrame({"store": [7.0], "at": [pd.Timestamp(sent["at"]).tz_convert("UTC")]})
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("landed", landed)
+        assert ids == [connection.sql(f"SELECT {row_id.sql(spec.key)} FROM landed").fetchall()[0][0]]
+
+
+@pytest.mark.parametrize("bad", ["a\nb", "a\r", "\x00", "\x1b[2J", "\x7f", "\x85", "\u2028", "a" * 513])
+def test_an_id_that_is_long_or_holds_what_one_line_cannot_is_refused(bad):
+    sent = records({"x": 1, "z": 2, "id": "good"}, {"x": 1, "z": 2, "id": bad})
+    with pytest.raises(RequestError, match=r"one line of text") as raised:
+        SMALL.read(sent)
+    assert (raised.value.status, raised.value.field) == (422, "id")
+    assert len(raised.value.message) < 200
+    assert not set("\n\r\x00\x1b\x7f\x85\u2028") & set(raised.value.message)
+
+
+def test_an_id_may_be_any_other_text():
+    names = ["a" * 512, "é\u00a0|\\ 'x\"", "日本", "🙂"]
+    assert SMALL.read(records(*[{"x": 1, "z": 2, "id": name} for name in names])).ids == names
+
+
+def records(*rows):
+    return orjson.dumps({"dataframe_records": list(rows)})

@@ -220,9 +220,12 @@ def test_what_a_monitor_decided_before_it_failed_stays_in_the_log(home, begun, m
     def fails(*_: object) -> None:
         raise LakeError("the disk is full")
 
-    monkeypatch.setattr(monitoring, "report", fails)
-    with pytest.raises(LakeError):
-        monitor("toy", as_of=day(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(monitoring, "report", fails)
+        with pytest.raises(LakeError):
+            monitor("toy", as_of=day(1))
     failed, decided = decision_log.read(Stores.open().lake, loader.load("toy"), triggered=False)[:2]
     assert (failed.reason, decided.action) == ("the monitor failed: the disk is full", "nothing")
     assert decided.state["champion"] == "2"
+    monitor("toy", as_of=day(1))
+    assert "failed" not in stands()

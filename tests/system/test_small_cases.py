@@ -56,7 +56,7 @@ class World:
         results = [self._settled(of_source(self.model, self.lake, self.quarantine, *period, at)) for period in cut]
         more = late.surplus(self.model, self.lake, cut[0][0])
         for period in late.periods(self.model, more, self.quarantine.surplus("case"), cut[0][0]):
-            batch = late.of_period(self.model, self.lake, self.quarantine, *period, at)
+            batch = late.of_period(self.model, self.lake, self.quarantine, *period, at, late.missing)
             results += [self._settled(batch)] if batch else []
         return results
 

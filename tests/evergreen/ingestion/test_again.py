@@ -6,7 +6,7 @@ import sqlalchemy
 
 from evergreen import expect
 from evergreen.governance.erasure import erase
-from evergreen.ingestion import again
+from evergreen.ingestion import again, late
 from evergreen.ingestion.sources.file_changes import compared
 from tests.evergreen.ingestion.test_late import DAY, START, hours, made, take_in
 
@@ -33,7 +33,8 @@ def ask_again(take_in):
         lake, quarantine, batches = take_in.lake, take_in.stores.quarantine, []
         arrived = again.after(lake, model, START + at * DAY)
         for place, (low, high) in enumerate(again.periods(model, lake, quarantine, START + day * DAY, None)):
-            batch = again.of_period(model, lake, quarantine, low, high, arrived + place * pd.Timedelta(1, "us"))
+            moment = arrived + place * pd.Timedelta(1, "us")
+            batch = late.of_period(model, lake, quarantine, low, high, moment, again.differing)
             if batch and batch.fate == "landed":
                 batches.append(batch.land(lake))
             elif batch:

@@ -92,7 +92,7 @@ def take_in(tmp_path):
         more = late.surplus(model, lake, cut[0][0])
         periods = late.periods(model, more, quarantine.surplus(model.name), cut[0][0])
         for place, (low, high) in enumerate(periods):
-            batch = late.of_period(model, lake, quarantine, low, high, at + place * pd.Timedelta(1, "us"))
+            batch = late.of_period(model, lake, quarantine, low, high, at + place * pd.Timedelta(1, "us"), late.missing)
             batches += [settled(batch)] if batch else []
         quarantine.keep_surplus(model.name, late.surplus(model, lake, cut[0][0]))
         run.compared = periods
